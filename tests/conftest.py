@@ -1,0 +1,61 @@
+"""What every test shares: the folder of real data, and the count of what ran on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_DATA_VARIABLE = "ENDPLATE_DATA"
+_REAL = pytest.StashKey[dict[str, set[str]]]()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real scans and label maps; tests that need it are skipped, saying so, where it is not set."""
+    named = os.environ.get(REAL_DATA_VARIABLE, "")
+    if not named:
+        pytest.skip(f"no real data: {REAL_DATA_VARIABLE} is not set")
+    folder = Path(named).resolve()
+    if not folder.is_dir():
+        pytest.fail(f"{REAL_DATA_VARIABLE} names {named}, which is not a folder")
+    return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the count of real-data tests."""
+    config.stash[_REAL] = {"run": set(), "skipped": set()}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Count a real-data test as run or skipped."""
+    report = yield
+    if item.get_closest_marker("real_data") is not None:
+        count = item.config.stash[_REAL]
+        if report.skipped and not hasattr(report, "wasxfail"):
+            count["skipped"].add(item.nodeid)
+        elif report.when == "call":
+            count["run"].add(item.nodeid)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A skipped real-data test is a failure where real data were promised."""
+    skipped = session.config.stash[_REAL]["skipped"]
+    if os.environ.get(REAL_DATA_VARIABLE) and skipped and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many tests ran on real data."""
+    count = config.stash[_REAL]
+    terminalreporter.write_line(f"real data: {len(count['run'])} run, {len(count['skipped'])} skipped")
+    if os.environ.get(REAL_DATA_VARIABLE) and count["skipped"]:
+        terminalreporter.write_line(
+            f"FAILED: {REAL_DATA_VARIABLE} is set, so these must not be skipped:", red=True
+        )
+        for node in sorted(count["skipped"]):
+            terminalreporter.write_line(f"  {node}")
