@@ -1,0 +1,85 @@
+"""What a run is asked to do: the inputs and the parameters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from endplate.case.hashing import input_record
+from endplate.case.manifest import InputRecord
+from endplate.errors import UsageError
+from endplate.imaging.levels import parse_level
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Files or folders as the user named them; at least one of the two."""
+
+    ct: Path | None = None
+    labels: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.ct is None and self.labels is None:
+            raise UsageError(
+                "input-none", "Neither a CT nor a label map was given.", do="Give a CT, --labels, or both."
+            )
+
+    def records(self) -> dict[str, InputRecord]:
+        """Hash of each input given.
+
+        Raises
+        ------
+        InputError
+            An input is not there or cannot be read.
+        """
+        named = (("ct", self.ct), ("labels", self.labels))
+        return {name: input_record(path) for name, path in named if path is not None}
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything that shapes a result besides the inputs; all plain JSON values."""
+
+    series: str | None = None
+    scheme: str = "auto"
+    calibration: str | None = None
+    levels: tuple[str, ...] = ()
+    technique: str | None = None
+    access: str | None = None
+    gauge: str | None = None
+    reason: str | None = None
+    title: str = ""
+    patient_label: bool = True
+
+    def select(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The named parameters as JSON values."""
+        chosen = {name: getattr(self, name) for name in names}
+        return {name: list(item) if isinstance(item, tuple) else item for name, item in chosen.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """All parameters as JSON values."""
+        return self.select(tuple(asdict(self)))
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> Parameters:
+        """Read back what ``to_json`` wrote."""
+        return cls(**{**saved, "levels": tuple(saved.get("levels", ()))})
+
+
+def parse_levels(text: str | None) -> tuple[str, ...]:
+    """Read ``"L1"`` or ``"T12, l1"``: canonical names, in the order given, each once.
+
+    Raises
+    ------
+    UsageError
+        No level, or a name that is no level.
+    """
+    names = [part for part in (text or "").split(",") if part.strip()]
+    if not names:
+        raise UsageError(
+            "level-missing",
+            "No level was named.",
+            do="Name the level to plan, as in --level L1 or --level T12,L1; `endplate assess` lists them.",
+        )
+    return tuple(dict.fromkeys(parse_level(name) for name in names))

@@ -1,0 +1,217 @@
+"""The ways through a case: the whole run, assessment alone, and working on from an existing case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from endplate.anatomy.model import Spine
+from endplate.case.conductor import Conductor
+from endplate.case.folder import CaseFolder, create_case, open_case, read_manifest
+from endplate.case.gates import check_levels
+from endplate.case.manifest import MANIFEST_NAME
+from endplate.case.request import Inputs, Parameters
+from endplate.case.stage import REPORT, CaseFiles
+from endplate.errors import InternalError, Interrupted, NoSafePlanError, QualityGateError, UsageError
+from endplate.planning.model import Plan
+
+RUN_SCHEMA = "endplate/run/1"
+"""Name of the document that ``endplate run --json`` prints."""
+
+Tell = Callable[[str, str, float], None]
+"""Told the stage, what it is doing and the fraction done."""
+
+
+def silent(_stage: str, _what: str, _fraction: float) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What a case holds after a run."""
+
+    folder: Path
+    spine: Spine
+    plan: Plan | None
+    report: Path
+    files: tuple[str, ...]
+    """Names of all its files, relative to the folder."""
+    made: tuple[str, ...]
+    """Stages that were run; the others were current."""
+    notes: tuple[str, ...]
+    parameters: Parameters
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of ``endplate run --json``."""
+        return run_document(self.spine, self.plan, self.files)
+
+
+def run_document(spine: Spine | None, plan: Plan | None, files: tuple[str, ...]) -> dict[str, Any]:
+    """The document of ``endplate run --json``; a part that is not there yet is null."""
+    return {
+        "schema": RUN_SCHEMA,
+        "assess": None if spine is None else spine.model_dump(mode="json", by_alias=True),
+        "plan": None if plan is None else plan.model_dump(mode="json", by_alias=True),
+        "case": {"files": list(files)},
+    }
+
+
+def run_case(
+    out: Path, inputs: Inputs, parameters: Parameters, *, force: bool = False, tell: Tell = silent
+) -> CaseResult:
+    """Assess, plan the levels asked for, and write the report.
+
+    Raises
+    ------
+    UsageError
+        No labels, or the folder cannot be used.
+    InputError
+        An input cannot be read.
+    QualityGateError
+        The scan or a level must not be planned; what was measured is saved and in the error's document.
+    NoSafePlanError
+        No level asked for has a path; everything is saved and in the error's document.
+    Interrupted
+        Stopped by the user; finished stages are kept.
+    """
+    require_labels(inputs)
+    with create_case(out, inputs.records(), force=force) as case:
+        return _plan_and_report(case, Conductor(case, inputs, parameters, force=force, tell=tell))
+
+
+def assess_to_case(
+    out: Path, inputs: Inputs, parameters: Parameters, *, force: bool = False, tell: Tell = silent
+) -> CaseResult:
+    """Assess and write the report, without a plan. Raises as ``run_case`` does."""
+    with create_case(out, inputs.records(), force=force) as case:
+        conductor = Conductor(case, inputs, parameters, force=force, tell=tell)
+        return _result(case, conductor, _advance(conductor, "scan", "assess", "report"))
+
+
+def replan_case(
+    folder: Path, parameters: Parameters, *, force: bool = False, tell: Tell = silent
+) -> CaseResult:
+    """Plan in an existing case, from the scan that it keeps. Raises as ``run_case`` does."""
+    with open_case(folder) as case:
+        return _plan_and_report(case, Conductor(case, None, parameters, force=force, tell=tell))
+
+
+def refresh_case(
+    folder: Path, parameters: Parameters, *, force: bool = False, tell: Tell = silent
+) -> CaseResult:
+    """Bring the stages that a case has up to date, and its report. Raises as ``run_case`` does."""
+    with open_case(folder) as case:
+        conductor = Conductor(case, None, parameters, force=force, tell=tell)
+        planned = ("plan",) if "plan" in case.manifest.stages else ()
+        return _result(case, conductor, _advance(conductor, "scan", "assess", *planned, "report"))
+
+
+def saved_parameters(folder: Path) -> Parameters:
+    """What an existing case was last run with.
+
+    Raises
+    ------
+    InputError
+        There is no case, or its record is damaged.
+    """
+    return Parameters.from_json(read_manifest(folder).parameters)
+
+
+def is_case(path: Path) -> bool:
+    """Say whether a folder is a case."""
+    return (path / MANIFEST_NAME).is_file()
+
+
+def require_labels(inputs: Inputs) -> None:
+    """Raise ``UsageError`` where there is no label map to plan on."""
+    if inputs.labels is None:
+        raise UsageError(
+            "labels-missing",
+            "A plan needs the vertebrae labelled, and no label map was given.",
+            do="Give --labels FILE. `endplate assess CT` says what can be said without labels.",
+        )
+
+
+def all_refused(plan: Plan) -> bool:
+    """Say whether no level of a plan has a path."""
+    return all(level.refused is not None for level in plan.plans)
+
+
+def refuse_empty_plan(plan: Plan, *, intact: str, document: dict[str, Any]) -> None:
+    """Raise ``NoSafePlanError`` with the document where no level asked for has a path."""
+    if not all_refused(plan):
+        return
+    why = "; ".join(
+        f"{level.level}: {level.refused.code}" for level in plan.plans if level.refused is not None
+    )
+    raise NoSafePlanError(
+        "no-safe-plan",
+        f"No needle path keeps the safety margins ({why}).",
+        intact=intact,
+        do="Read the reasons in the plan; a thinner --gauge or another --access may have room.",
+        document=document,
+    )
+
+
+def _plan_and_report(case: CaseFolder, conductor: Conductor) -> CaseResult:
+    parameters = conductor.parameters
+    measured = _advance(conductor, "scan", "assess", later=("plan", "report"))
+    if not measured.has_labels:
+        raise UsageError(
+            "labels-missing",
+            "A plan needs the vertebrae labelled, and this case has no labels.",
+            intact="The case is unchanged.",
+            do="Run `endplate run CT --labels L --level L1 --out CASE` with a label map.",
+        )
+    spine = _spine(measured)
+    try:
+        check_levels(spine, parameters.levels, parameters.reason)
+    except QualityGateError as gate:
+        # The measurements are worth looking at; a report that was there before stays as it was.
+        if conductor.made or "report" not in case.manifest.stages:
+            _advance(conductor, "scan", "assess", "report")
+        gate.intact = f"The measurements are saved in {case.path}."
+        gate.document = run_document(spine, None, case.files())
+        raise
+    result = _result(case, conductor, _advance(conductor, "scan", "assess", "plan", "report"))
+    if result.plan is not None:
+        refuse_empty_plan(
+            result.plan,
+            intact=f"The plan with its reasons is saved in {case.path}.",
+            document=result.to_json(),
+        )
+    return result
+
+
+def _advance(conductor: Conductor, *wanted: str, later: tuple[str, ...] = ()) -> CaseFiles:
+    try:
+        return conductor.advance(wanted, later=later)
+    except KeyboardInterrupt:
+        done = ", ".join(conductor.made) or "none in this run"
+        raise Interrupted(
+            "interrupted",
+            "Stopped.",
+            intact=f"Finished stages are saved in {conductor.case.path} ({done}); nothing is half-written.",
+            do="Run the same command again: it goes on from there.",
+        ) from None
+
+
+def _spine(files: CaseFiles) -> Spine:
+    if files.spine is None:
+        raise InternalError("case-spine-missing", "The case has no spine.json.", do="Please report this.")
+    return files.spine
+
+
+def _result(case: CaseFolder, conductor: Conductor, files: CaseFiles) -> CaseResult:
+    return CaseResult(
+        folder=case.path,
+        spine=_spine(files),
+        plan=files.plan,
+        report=case.path / REPORT,
+        files=case.files(),
+        made=tuple(conductor.made),
+        notes=tuple(case.notes),
+        parameters=conductor.parameters,
+    )

@@ -1,0 +1,206 @@
+"""What a stage is: a pure function of declared case files and parameters to new case files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from endplate.anatomy.model import Document, Spine
+from endplate.case.request import Inputs, Parameters
+from endplate.case.scan import Scan, ScanRecord, restore
+from endplate.errors import InternalError, UsageError
+from endplate.imaging.volume import Volume
+from endplate.planning.model import Plan
+
+SCAN = "scan.json"
+IMAGE = "image.nii.gz"
+LABELS = "labels.nii.gz"
+SPINE = "spine.json"
+PLAN = "scenarios/planned/plan.json"
+REPORT = "report.html"
+
+DocumentT = TypeVar("DocumentT", bound=Document)
+Progress = Callable[[str, float], None]
+"""Told what is being done and the fraction of the stage that is done (0–1)."""
+
+Payload = bytes | Document | Volume
+"""What a stage returns for one file; the conductor writes it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the way through a case.
+
+    Parameters
+    ----------
+    name:
+        Short verb-like name, as in ``run.json``.
+    title:
+        What the user reads while it runs.
+    inputs:
+        Case files it may read; a file that this case does not have counts as absent.
+    parameters:
+        Names of the parameters that shape its result.
+    outputs:
+        Case files it may write.
+    rooms:
+        Rooms of the package whose code it depends on.
+    function:
+        Returns the files' contents by name; does no writing itself.
+    external:
+        It reads the user's inputs, not only case files.
+    provenance:
+        It prints hashes of the inputs, versions and all parameters.
+    """
+
+    name: str
+    title: str
+    inputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    outputs: tuple[str, ...]
+    rooms: tuple[str, ...]
+    function: Callable[[StageView], Mapping[str, Payload]]
+    external: bool = False
+    provenance: bool = False
+
+
+class Results(Protocol):
+    """What stages have made so far, in a case folder or in memory."""
+
+    @property
+    def scan(self) -> Scan:
+        """The checked and trimmed scan."""
+
+    @property
+    def spine(self) -> Spine | None:
+        """The measured spine."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan."""
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """The documents and volumes of a case, read once each."""
+
+    folder: Path
+    present: frozenset[str]
+
+    @property
+    def has_labels(self) -> bool:
+        """The case has a label map."""
+        return LABELS in self.present
+
+    def document(self, name: str, kind: type[DocumentT]) -> DocumentT | None:
+        """Read one document, or ``None`` where the case has none.
+
+        Raises
+        ------
+        UsageError
+            The file is not such a document.
+        """
+        if name not in self.present:
+            return None
+        return read_document(self.folder / name, kind)
+
+    @cached_property
+    def scan(self) -> Scan:
+        """The scan as the case keeps it."""
+        from endplate.imaging.read import read_image
+
+        record = self.document(SCAN, ScanRecord)
+        if record is None:
+            raise InternalError("case-scan-missing", "The case has no scan.", do="Please report this.")
+        image = read_image(self.folder / IMAGE) if IMAGE in self.present else None
+        labels = read_image(self.folder / LABELS) if LABELS in self.present else None
+        return restore(record, image, labels)
+
+    @cached_property
+    def spine(self) -> Spine | None:
+        """The measured spine."""
+        return self.document(SPINE, Spine)
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The plan."""
+        return self.document(PLAN, Plan)
+
+
+@dataclass(frozen=True)
+class StageView:
+    """What one stage sees: the files it declared, its parameters, and a way to tell how far it is."""
+
+    stage: Stage
+    files: Results
+    parameters: Parameters
+    inputs: Inputs | None
+    provenance: Mapping[str, Any]
+    progress: Progress = field(default=lambda _what, _fraction: None)
+
+    @property
+    def scan(self) -> Scan:
+        """The scan as the case keeps it."""
+        self._declared(SCAN, IMAGE, LABELS)
+        return self.files.scan
+
+    @property
+    def spine(self) -> Spine:
+        """The measured spine."""
+        self._declared(SPINE)
+        if self.files.spine is None:
+            raise InternalError("case-spine-missing", "The case has no spine.json.", do="Please report this.")
+        return self.files.spine
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, or ``None`` where the case has none."""
+        self._declared(PLAN)
+        return self.files.plan
+
+    def _declared(self, *names: str) -> None:
+        if not set(names) <= set(self.stage.inputs):
+            raise InternalError(
+                "stage-undeclared",
+                f"The stage {self.stage.name} reads {', '.join(names)} without declaring it.",
+                do="Please report this.",
+            )
+
+
+def read_document(path: Path, kind: type[DocumentT]) -> DocumentT:
+    """Read one JSON document of a case.
+
+    Raises
+    ------
+    UsageError
+        The file is missing, damaged or another kind of document.
+    """
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UsageError(
+            "case-file-damaged",
+            f"{path.name} in the case folder cannot be read as it was written.",
+            intact="The other files of the case are unchanged.",
+            do="Run again with --force, or with the CT and another --out.",
+        ) from error
+
+
+def document_bytes(document: Document) -> bytes:
+    """A document as the bytes of its file: UTF-8 JSON, one space of indent, keys in model order."""
+    plain = document.model_dump(mode="json", by_alias=True)
+    try:
+        text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise InternalError(
+            "value-not-json",
+            "A result is not a finite number.",
+            do="Please report this with the case's run.json.",
+        ) from error
+    return (text + "\n").encode("utf-8")
