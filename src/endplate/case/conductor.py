@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from endplate.case.files import write_whole
@@ -32,6 +32,8 @@ class Conductor:
         Make every wanted stage anew, once.
     tell:
         Told when a stage starts: stage title, what is being done, fraction done.
+    stages:
+        The stages there are, in order.
     """
 
     def __init__(
@@ -42,12 +44,14 @@ class Conductor:
         *,
         force: bool = False,
         tell: Callable[[str, str, float], None] = lambda _stage, _what, _fraction: None,
+        stages: Sequence[Stage] = STAGES,
     ) -> None:
         self.case = case
         self.inputs = inputs
         self.parameters = parameters
         self._force = force
         self._tell = tell
+        self._stages = tuple(stages)
         self._available: dict[str, str] = {}
         self._settled: set[str] = set()
         self.made: list[str] = []
@@ -67,7 +71,7 @@ class Conductor:
             Whatever a stage finds. Stages finished before it are saved.
         """
         self._available = {}
-        for stage in STAGES:
+        for stage in self._stages:
             if stage.name in wanted:
                 self._bring_up(stage)
             elif stage.name not in later:
@@ -177,7 +181,7 @@ class Conductor:
             }
         )
         self.case.save(
-            stages={known.name: stages[known.name] for known in STAGES if known.name in stages},
+            stages={known.name: stages[known.name] for known in self._stages if known.name in stages},
             parameters=self.parameters.to_json(),
             timing=timing,
         )

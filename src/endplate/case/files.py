@@ -11,7 +11,7 @@ from pathlib import Path
 from endplate.errors import UsageError
 
 TEMPORARY_PREFIX = ".part-"
-"""Names of files still being written start so; a leftover of a killed run is removed at the next one."""
+"""Names of files still being written hold this; a leftover of a killed run is removed at the next one."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -42,7 +42,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what a killed run left half-written."""
-    for leftover in folder.rglob(f"{TEMPORARY_PREFIX}*"):
+    for leftover in folder.rglob(f"*{TEMPORARY_PREFIX}*"):
         leftover.unlink(missing_ok=True)
 
 
@@ -53,7 +53,7 @@ def clear_write_errors(folder: Path) -> Iterator[None]:
     Raises
     ------
     UsageError
-        ``out-full``, ``out-not-writable``, or ``out-failed`` for anything else the disk reports.
+        ``output-not-writable``: the disk is full, the folder is not ours to write, or the disk failed.
     """
     try:
         yield
@@ -61,20 +61,20 @@ def clear_write_errors(folder: Path) -> Iterator[None]:
         kept = "Finished stages in the case folder are whole; nothing half-written was kept."
         if error.errno in _FULL:
             raise UsageError(
-                "out-full",
+                "output-not-writable",
                 f"The disk of {folder} is full.",
                 intact=kept,
                 do="Free some space, or name another --out, and run the same command again: it resumes.",
             ) from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
             raise UsageError(
-                "out-not-writable",
+                "output-not-writable",
                 f"{folder} cannot be written ({error.strerror}).",
                 intact=kept,
                 do="Name an --out folder that you may write to.",
             ) from error
         raise UsageError(
-            "out-failed",
+            "output-not-writable",
             f"Writing to {folder} failed ({error.strerror or type(error).__name__}).",
             intact=kept,
             do="Check the disk, or name another --out, and run the same command again: it resumes.",

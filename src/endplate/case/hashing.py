@@ -40,7 +40,7 @@ _KIND_OF_SUFFIX = (
     (".nhdr", "nrrd"),
     (".mha", "metaimage"),
     (".mhd", "metaimage"),
-    (".zip", "dicom-zip"),
+    (".zip", "zip"),
     (".dcm", "dicom"),
 )
 
@@ -86,20 +86,20 @@ def input_record(path: Path) -> InputRecord:
             files = sorted(item for item in path.rglob("*") if item.is_file())
             hashes = sorted(sha256_file(item) for item in files)
             return InputRecord(
-                kind="dicom-folder", sha256=sha256_bytes("\n".join(hashes).encode()), files=len(hashes)
+                kind="folder", sha256=sha256_bytes("\n".join(hashes).encode()), files=len(hashes)
             )
         parts = [path, *_detached_data(path)]
         digest = sha256_file(path) if len(parts) == 1 else _joint_hash(parts)
         return InputRecord(kind=_kind_of(path), sha256=digest, files=len(parts))
     except FileNotFoundError as error:
         raise InputError(
-            "input-missing", f"There is no file or folder {path}.", do="Check the path and run again."
+            "file-not-found", "There is no such file or folder.", do="Check the path."
         ) from error
     except OSError as error:
         raise InputError(
-            "input-unreadable",
-            f"{path} cannot be read ({error.strerror}).",
-            do="Check that you may read the file and that its disk is connected.",
+            "file-not-readable",
+            "The file or folder cannot be opened.",
+            do="Check that you may read it and that the drive is still connected.",
         ) from error
 
 
@@ -128,7 +128,7 @@ def _code_hash(parts: tuple[str, ...]) -> str:
 
 def _kind_of(path: Path) -> str:
     name = path.name.lower()
-    return next((kind for suffix, kind in _KIND_OF_SUFFIX if name.endswith(suffix)), "dicom")
+    return next((kind for suffix, kind in _KIND_OF_SUFFIX if name.endswith(suffix)), "file")
 
 
 def _detached_data(path: Path) -> list[Path]:

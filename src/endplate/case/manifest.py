@@ -17,7 +17,7 @@ class InputRecord(Document):
     """One input as it was given, without its name or place: those may name the patient."""
 
     kind: str
-    """File format (``"nifti"``, ``"dicom-folder"``, ...)."""
+    """What was given (``"nifti"``, ``"folder"``, ``"zip"``, ...)."""
     sha256: str
     files: int = 1
 

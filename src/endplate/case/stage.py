@@ -113,13 +113,13 @@ class CaseFiles:
     @cached_property
     def scan(self) -> Scan:
         """The scan as the case keeps it."""
-        from endplate.imaging.read import read_image
+        from endplate.imaging.read import read_grid
 
         record = self.document(SCAN, ScanRecord)
         if record is None:
             raise InternalError("case-scan-missing", "The case has no scan.", do="Please report this.")
-        image = read_image(self.folder / IMAGE) if IMAGE in self.present else None
-        labels = read_image(self.folder / LABELS) if LABELS in self.present else None
+        image = read_grid(self.folder / IMAGE) if IMAGE in self.present else None
+        labels = read_grid(self.folder / LABELS, nearest=True) if LABELS in self.present else None
         return restore(record, image, labels)
 
     @cached_property

@@ -1,0 +1,155 @@
+"""What works on this machine: facts for ``endplate doctor``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from importlib import import_module, metadata, util
+from pathlib import Path
+from typing import Any
+
+from endplate import __version__
+from endplate.cli.runtime import cache_folder
+
+LEAST_FREE_MEMORY_GB = 2.0
+"""A run of a thoracolumbar CT stays below this."""
+
+LEAST_FREE_DISK_GB = 1.0
+"""A case with its scan is a few hundred megabytes at most."""
+
+WARM_ROOMS = ("endplate.imaging", "endplate.anatomy", "endplate.planning")
+"""Rooms that may offer ``warm()``, which compiles their kernels."""
+
+EXTRAS = {
+    "dicom": ("highdicom", "openjpeg", "gdcm"),
+    "mesh": ("skimage",),
+    "pdf": ("typst",),
+    "fhir": ("fhir.resources",),
+    "app": ("fastapi", "uvicorn", "multipart"),
+    "study": ("dask", "pyarrow", "SALib"),
+}
+"""Modules that each optional part needs."""
+
+SEGMENTERS = ("TotalSegmentator", "spineps", "nnUNetv2_predict")
+"""Programs that label a CT, used where they are installed."""
+
+
+def examine(*, compiled: list[str]) -> dict[str, Any]:
+    """Look at the machine; ``missing`` names what Endplate cannot do without."""
+    required = _required_versions()
+    missing = [name for name, version in required.items() if version is None]
+    facts: dict[str, Any] = {
+        "schema": "endplate/doctor/1",
+        "endplate": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "libraries": required,
+        "numba": _numba_facts(),
+        "memory_free_gb": _free_memory_gb(),
+        "disk_free_gb": _gigabytes(shutil.disk_usage(_existing(Path.cwd())).free),
+        "cache": str(cache_folder()),
+        "cache_writable": os.access(_existing(cache_folder()), os.W_OK),
+        "sample": _has_sample(),
+        "extras": {name: all(_has(module) for module in needs) for name, needs in EXTRAS.items()},
+        "segmenters": [name for name in SEGMENTERS if shutil.which(name)],
+        "compiled": compiled,
+        "missing": missing,
+    }
+    return {**facts, "lines": _lines(facts)}
+
+
+def warm_kernels(tell: Callable[[str, float], None]) -> list[str]:
+    """Compile the kernels of every room that has any; return the rooms."""
+    done = []
+    for number, name in enumerate(WARM_ROOMS):
+        tell(name.rpartition(".")[2], number / len(WARM_ROOMS))
+        warm = getattr(import_module(name), "warm", None)
+        if warm is not None:
+            warm()
+            done.append(name.rpartition(".")[2])
+    tell("", 1.0)
+    return done
+
+
+def _required_versions() -> dict[str, str | None]:
+    names = []
+    for line in metadata.requires("endplate") or []:
+        if "extra ==" not in line:
+            names.append(line.split(";")[0].split("[")[0].split(">")[0].split("=")[0].split("<")[0].strip())
+    return {name: _version(name) for name in names}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _has(module: str) -> bool:
+    try:
+        return util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _numba_facts() -> dict[str, Any]:
+    if not _has("numba"):
+        return {}
+    import numba
+
+    return {"threads": int(numba.get_num_threads()), "cache": os.environ.get("NUMBA_CACHE_DIR", "")}
+
+
+def _free_memory_gb() -> float | None:
+    """Memory that a new program can have; ``None`` where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return _gigabytes(int(line.split()[1]) * 1024)
+    except OSError:
+        pass
+    return None
+
+
+def _has_sample() -> bool:
+    from endplate.imaging.sample import sample_paths
+
+    return sample_paths() is not None
+
+
+def _existing(path: Path) -> Path:
+    return next(place for place in (path, *path.absolute().parents) if place.exists())
+
+
+def _gigabytes(number: int) -> float:
+    return round(number / 1e9, 1)
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    memory, disk = facts["memory_free_gb"], facts["disk_free_gb"]
+    libraries = ", ".join(f"{name} {version or 'MISSING'}" for name, version in facts["libraries"].items())
+    extras = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in facts["extras"].items())
+    lines = [
+        f"Endplate {facts['endplate']}, Python {facts['python']}, {facts['platform']}, {facts['cpus']} cores",
+        f"Libraries: {libraries}",
+        f"Numba: {facts['numba'].get('threads', '?')} threads",
+        f"Free memory: {'unknown' if memory is None else f'{memory} GB'}; free disk here: {disk} GB",
+        f"Cache: {facts['cache']}{'' if facts['cache_writable'] else ' (cannot be written)'}",
+        f"Sample CT: {'at hand' if facts['sample'] else 'not fetched yet (endplate sample)'}",
+        f"Optional parts: {extras}",
+        f"Segmenters found: {', '.join(facts['segmenters']) or 'none (give your own labels)'}",
+    ]
+    if facts["compiled"]:
+        lines.append(f"Kernels compiled: {', '.join(facts['compiled'])}")
+    if memory is not None and memory < LEAST_FREE_MEMORY_GB:
+        lines.append(f"Low memory: a run can need {LEAST_FREE_MEMORY_GB:.0f} GB.")
+    if disk < LEAST_FREE_DISK_GB:
+        lines.append(f"Little disk space here: a case can need {LEAST_FREE_DISK_GB:.0f} GB.")
+    missing = facts["missing"]
+    wanting = f"Missing: {', '.join(missing)}. Install Endplate again."
+    lines.append(wanting if missing else "All that is required is here.")
+    return lines

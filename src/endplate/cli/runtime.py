@@ -1,0 +1,36 @@
+"""Settings of this process that must stand before the heavy libraries load."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOMS_WITH_KERNELS = ("imaging", "anatomy", "synthetic", "planning")
+"""Rooms whose compiled code is cached between runs."""
+
+
+def cache_folder() -> Path:
+    """Folder for what can be made again: ``ENDPLATE_CACHE``, else the user's cache folder."""
+    named = os.environ.get("ENDPLATE_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "endplate"
+
+
+def prepare() -> None:
+    """Key the cache of compiled kernels by the code they come from, and keep pictures off any display.
+
+    Numba looks only at a kernel's own file: after a change of a callee elsewhere it would run stale code.
+    """
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    from endplate.case.hashing import code_hash
+
+    folder = cache_folder() / "kernels" / code_hash(ROOMS_WITH_KERNELS)[:16]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # nowhere to keep them: numba finds its own place or compiles each time
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)

@@ -1,0 +1,27 @@
+"""The verbs, in the order in which the help shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from endplate.cli.verbs.assess import assess
+from endplate.cli.verbs.demo import demo
+from endplate.cli.verbs.doctor import doctor
+from endplate.cli.verbs.plan import plan
+from endplate.cli.verbs.report import report
+from endplate.cli.verbs.run import run
+from endplate.cli.verbs.sample import sample
+from endplate.cli.verbs.series import series
+
+VERBS: dict[str, Callable[..., Any]] = {
+    "demo": demo,
+    "run": run,
+    "assess": assess,
+    "plan": plan,
+    "report": report,
+    "series": series,
+    "sample": sample,
+    "doctor": doctor,
+}
+"""Verb → function; a new verb joins by standing here."""

@@ -1,0 +1,117 @@
+"""``endplate demo``: the whole way on the public sample CT, or on a phantom where that cannot be fetched."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from endplate.cli import options
+from endplate.cli.manner import Manner
+from endplate.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from endplate.case.run import CaseResult, Tell
+
+LEVEL = "L1"
+REASON = "demonstration: this person has no known fracture here"
+SAMPLE_TITLE = "Demonstration on a public sample CT"
+PHANTOM_TITLE = "Demonstration on a synthetic phantom, not a patient"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the demonstration runs on."""
+
+    ct: Path
+    labels: Path
+    title: str
+    announcement: str
+    reason: str | None
+
+
+def demo(
+    out: options.Out = Path("demo-case"),
+    phantom: Annotated[
+        bool, typer.Option("--phantom", help="Use the synthetic phantom even where the sample is at hand.")
+    ] = False,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show the whole way on the public sample CT.
+
+    Measures every vertebra and plans L1. Where the sample cannot be fetched, a synthetic phantom with a
+    fractured L1 takes its place, and the output says so.
+    """
+    from endplate.cli.runtime import prepare
+    from endplate.cli.show import show_case
+    from endplate.cli.speech import console, progress
+
+    manner = Manner(json, quiet, verbose)
+    prepare()
+    with ExitStack() as cleanup:
+        with progress(manner) as tell:
+            subject = _phantom(cleanup, "as asked") if phantom else _sample_or_phantom(cleanup, tell)
+        if not json:
+            console().print(subject.announcement, style="bold", markup=False)
+        with progress(manner) as tell:
+            result = _run(out or Path("demo-case"), subject, force=force, tell=tell)
+    show_case(result, manner, extra={"demonstration": subject.title})
+    if not json:
+        console().print(subject.announcement, style="bold", markup=False)
+
+
+def _run(out: Path, subject: Subject, *, force: bool, tell: Tell) -> CaseResult:
+    from endplate.case.request import Inputs, Parameters
+    from endplate.case.run import is_case, run_case, saved_parameters
+
+    inputs = Inputs(ct=subject.ct, labels=subject.labels)
+    parameters = Parameters(levels=(LEVEL,), reason=subject.reason, title=subject.title)
+    try:
+        return run_case(out, inputs, parameters, force=force, tell=tell)
+    except UsageError as error:
+        # An earlier demonstration on the other subject may be replaced; anybody else's case may not.
+        replaceable = is_case(out) and saved_parameters(out).title in {SAMPLE_TITLE, PHANTOM_TITLE}
+        if error.code != "case-of-another-scan" or not replaceable:
+            raise
+        return run_case(out, inputs, parameters, force=True, tell=tell)
+
+
+def _sample_or_phantom(cleanup: ExitStack, tell: Tell) -> Subject:
+    from endplate.imaging.sample import SAMPLE_CREDIT, fetch_sample
+
+    try:
+        paths = fetch_sample(progress=lambda what, fraction: tell("Sample CT", what, fraction))
+    except InputError as error:
+        return _phantom(cleanup, f"the sample CT is not at hand: {error.what}")
+    return Subject(
+        ct=paths.ct,
+        labels=paths.labels,
+        title=SAMPLE_TITLE,
+        announcement=f"{SAMPLE_TITLE}: {SAMPLE_CREDIT}",
+        reason=REASON,
+    )
+
+
+def _phantom(cleanup: ExitStack, why: str) -> Subject:
+    from endplate.imaging.write import write_nifti
+    from endplate.synthetic import build_phantom, default_spec
+
+    folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="endplate-demo-")))
+    made = build_phantom(default_spec())
+    ct, labels = folder / "ct.nii.gz", folder / "labels.nii.gz"
+    write_nifti(made.volume, ct)
+    write_nifti(made.labels.volume, labels)
+    return Subject(
+        ct=ct,
+        labels=labels,
+        title=PHANTOM_TITLE,
+        announcement=f"{PHANTOM_TITLE} ({why})",
+        reason=None,
+    )
