@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from endplate.imaging.geometry import FloatArray, apply_affine, as_affine, axis_codes, same_grid, voxel_sizes_mm
+from endplate.imaging.geometry import (
+    FloatArray,
+    apply_affine,
+    as_affine,
+    axis_codes,
+    same_grid,
+    voxel_sizes_mm,
+)
 from endplate.sources import Finding
 
 
