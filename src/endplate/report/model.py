@@ -1,0 +1,56 @@
+"""What a report is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from endplate.anatomy.model import Spine
+from endplate.imaging.levels import parse_level
+from endplate.imaging.volume import LabelMap, Volume
+from endplate.planning.model import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class ReportInputs:
+    """Everything the report shows.
+
+    Parameters
+    ----------
+    spine:
+        The measured spine; without levels when no labels were given.
+    plan:
+        The needle plan, or ``None`` for an assessment alone.
+    image:
+        The CT in HU, or ``None`` (geometry only: pictures are drawn from the labels).
+    labels:
+        The vertebra labels, or ``None`` (scan quality and plain views only).
+    manifest:
+        ``versions`` (name → version), ``inputs`` (name → facts such as ``sha256``), ``parameters`` and
+        ``findings`` (as in JSON). Other entries, times and places among them, are never printed.
+    title:
+        The report's title; a run on the phantom says so here.
+    requested_levels:
+        Levels the user named, in the user's order.
+    show_patient_label:
+        Print the empty box for the patient's label. The report itself never holds anything personal.
+
+    Raises
+    ------
+    UsageError
+        A requested level is not the name of a vertebra.
+    """
+
+    spine: Spine
+    plan: Plan | None
+    image: Volume | None
+    labels: LabelMap | None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    title: str = "Spine assessment"
+    requested_levels: tuple[str, ...] = ()
+    show_patient_label: bool = True
+
+    def __post_init__(self) -> None:
+        named = tuple(dict.fromkeys(parse_level(level) for level in self.requested_levels))
+        object.__setattr__(self, "requested_levels", named)

@@ -1,0 +1,174 @@
+"""The labelled views of the whole spine: sagittal and coronal, bent to run through the bodies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from endplate.anatomy.model import Spine, Vertebra
+from endplate.imaging.geometry import FloatArray
+from endplate.report import style
+from endplate.report.axes import Axes, frame_axes, spine_axes
+from endplate.report.picture import Figure, Picture
+from endplate.report.scene import Scene
+from endplate.report.slicing import CurvedView, Plane
+
+MARGIN_MM = 18.0
+"""Shown around the labelled vertebrae."""
+
+HALF_WIDTH_MM = 62.0
+"""Half width of the coronal view; also how far the sagittal view reaches behind the bodies."""
+
+IN_FRONT_MM = 48.0
+HEIGHT_PX = 640.0
+MAX_WIDTH_PX = 345.0
+PIXEL_MM = 0.55
+
+
+def overview_figures(scene: Scene, spine: Spine, requested: tuple[str, ...]) -> list[Figure]:
+    """Sagittal and coronal views with level names; empty with nothing to draw or no level to follow."""
+    if scene.empty or not any(vertebra.frame for vertebra in spine.levels):
+        return []
+    axes = spine_axes(spine)
+    sagittal = _follow(
+        scene, spine, axes, hidden=axes.right, right=-axes.anterior, reach=(IN_FRONT_MM, HALF_WIDTH_MM)
+    )
+    coronal = _follow(
+        scene, spine, axes, hidden=axes.anterior, right=-axes.right, reach=(HALF_WIDTH_MM, HALF_WIDTH_MM)
+    )
+    names = ", ".join(vertebra.level for vertebra in spine.levels)
+    return [
+        _figure(
+            scene, spine, sagittal, requested, "Sagittal", f"Sagittal view of {names}.", "sideways bends"
+        ),
+        _figure(
+            scene,
+            spine,
+            coronal,
+            requested,
+            "Coronal",
+            f"Coronal view of {names}.",
+            "forward and backward bends",
+        ),
+    ]
+
+
+def _follow(
+    scene: Scene,
+    spine: Spine,
+    axes: Axes,
+    *,
+    hidden: FloatArray,
+    right: FloatArray,
+    reach: tuple[float, float],
+) -> CurvedView:
+    """A view along ``hidden`` whose rows run through the body centres."""
+    bodies = [frame_axes(vertebra.frame) for vertebra in spine.levels if vertebra.frame is not None]
+    offsets = np.array([body.origin for body in bodies]) - axes.origin
+    down, across, depth = offsets @ -axes.superior, offsets @ right, offsets @ hidden
+    top, bottom = _vertical_extent(scene, spine, axes, down)
+    left, end = across.min() - reach[0], across.max() + reach[1]
+    centre = axes.origin + right * (left + end) / 2.0 - axes.superior * (top + bottom) / 2.0
+    plane = Plane(centre, right, -axes.superior, float(end - left), float(bottom - top))
+    order = np.argsort(down, kind="stable")
+    knots, values = down[order] - top, depth[order]
+    if len(bodies) == 1:
+        knots, values = _along_axis(bodies[0], axes, hidden, float(knots[0]), float(values[0]))
+    sign = float(np.sign(hidden @ plane.normal_ras))
+    return CurvedView(plane, *_extended(knots, sign * values, float(bottom - top)))
+
+
+def _along_axis(
+    body: Axes, axes: Axes, hidden: FloatArray, knot: float, value: float
+) -> tuple[FloatArray, FloatArray]:
+    """Two knots along the only body's own upright axis."""
+    slope = float(body.superior @ hidden) / float(body.superior @ axes.superior)
+    return np.array([knot - 10.0, knot + 10.0]), np.array([value + 10.0 * slope, value - 10.0 * slope])
+
+
+def _extended(knots: FloatArray, values: FloatArray, height: float) -> tuple[FloatArray, FloatArray]:
+    """Continue the curve straight beyond its ends for at most one vertebra's height, then upright."""
+    run = 25.0
+    first = (values[1] - values[0]) / max(knots[1] - knots[0], 1.0)
+    last = (values[-1] - values[-2]) / max(knots[-1] - knots[-2], 1.0)
+    before = (knots[0] - run, values[0] - run * first)
+    after = (knots[-1] + run, values[-1] + run * last)
+    rows = np.concatenate([[before[0]], knots, [after[0]]])
+    shifts = np.concatenate([[before[1]], values, [after[1]]])
+    fine = np.linspace(min(0.0, rows[0]), max(height, rows[-1]), 400)
+    return fine, _smooth(fine, np.interp(fine, rows, shifts))
+
+
+def _smooth(rows: FloatArray, shifts: FloatArray) -> FloatArray:
+    """Round the corners at the knots with a running mean over about half a vertebra."""
+    step = float(rows[1] - rows[0])
+    half = max(1, math.ceil(6.0 / step))
+    padded = np.pad(shifts, half, mode="edge")
+    return np.convolve(padded, np.full(2 * half + 1, 1.0 / (2 * half + 1)), mode="valid")
+
+
+def _vertical_extent(scene: Scene, spine: Spine, axes: Axes, down: FloatArray) -> tuple[float, float]:
+    corners = scene.corners_ras_mm(tuple(vertebra.label_id for vertebra in spine.levels))
+    reach = (corners - axes.origin) @ -axes.superior if len(corners) else down
+    low, high = min(float(reach.min()), float(down.min())), max(float(reach.max()), float(down.max()))
+    return low - MARGIN_MM, high + MARGIN_MM
+
+
+def _figure(
+    scene: Scene,
+    spine: Spine,
+    view: CurvedView,
+    requested: tuple[str, ...],
+    heading: str,
+    alt: str,
+    lost: str,
+) -> Figure:
+    width = min(MAX_WIDTH_PX, HEIGHT_PX * view.width_mm / view.height_mm)
+    picture = Picture(scene, view, width_px=width, alt=alt)
+    picture.ct(style.window(), pixel_mm=max(PIXEL_MM, view.height_mm / 900.0))
+    for vertebra in spine.levels:
+        chosen = vertebra.level in requested
+        colour = style.REQUESTED if chosen else style.FLAGGED_ON_DARK if vertebra.fracture.flagged else None
+        picture.label(vertebra.label_id, chosen=chosen, stroke=colour, stroke_width=2.0 if chosen else 1.2)
+    for vertebra in spine.levels:
+        _name(picture, vertebra, chosen=vertebra.level in requested)
+    caption = (
+        f"The view follows the body centres, so {lost} do not hide a body; lengths are true along the two "
+        "axes of the picture."
+    )
+    return picture.figure(caption, heading=heading)
+
+
+def _name(picture: Picture, vertebra: Vertebra, *, chosen: bool) -> None:
+    """Write a level's name on its body, the chosen one on a filled tag."""
+    if vertebra.frame is not None:
+        place: FloatArray | None = np.array(vertebra.frame.origin_ras_mm)
+    else:
+        place = picture.scene.centroid_ras_mm(vertebra.label_id)
+    if place is None:
+        return
+    x, y = picture.at(place)
+    words = vertebra.level
+    if vertebra.fracture.flagged:
+        grade = vertebra.fracture.genant_grade
+        words += " ▼" + ("" if grade is None else f" G{grade}")
+    if chosen:
+        half = 0.36 * 15.0 * len(words) + 4.0
+        picture.drawing.rect((x - half, y - 11), 2 * half, 22, rx=5, fill=style.REQUESTED, stroke="#000000")
+        picture.drawing.text(
+            (x, y + 5), words, size=15, anchor="middle", fill="#000000", font_weight="700", class_="level"
+        )
+        return
+    colour = style.FLAGGED_ON_DARK if vertebra.fracture.flagged else style.ON_DARK
+    weight = "700" if vertebra.fracture.flagged else "600"
+    picture.drawing.text(
+        (x, y + 5),
+        words if vertebra.complete else f"({words})",
+        size=13,
+        anchor="middle",
+        halo=style.HALO,
+        fill=colour,
+        font_weight=weight,
+        class_="level",
+    )
