@@ -39,7 +39,7 @@ def run(
         raise UsageError(
             "ct-missing",
             "No CT was given.",
-            do="Name it: `endplate run CT --labels L --level L1 --out CASE`; labels alone: `endplate assess`.",
+            do="Name it: `endplate run CT --labels L --level L1 --out CASE`. Labels alone: `endplate assess`.",
         )
     from endplate.case.request import Inputs, Parameters, parse_levels
     from endplate.case.run import is_case, run_case
@@ -51,7 +51,7 @@ def run(
         raise UsageError(
             "ct-is-a-case",
             f"{ct} is a case folder, not a CT.",
-            do="To plan in it again: `endplate plan CASE --level L1`; for its report: `endplate report CASE`.",
+            do="Plan in it with `endplate plan CASE --level L1`; for its report: `endplate report CASE`.",
         )
     inputs = Inputs(ct=ct, labels=labels)
     parameters = Parameters(
