@@ -1,0 +1,44 @@
+"""Bone density of the phantom and its Hounsfield units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from endplate.imaging.geometry import FloatArray
+from endplate.sources import value
+from endplate.synthetic import field as f
+from endplate.synthetic.body import BodyModel
+from endplate.synthetic.spec import VertebraSpec
+
+
+def hu_of_density(mgcc: float) -> float:
+    """HU at 120 kVp of a K2HPO4-equivalent density: the phantom's own line, exactly invertible."""
+    line = value("synthetic.hu_line_120kvp")
+    return float(line["slope"]) * mgcc + float(line["intercept"])
+
+
+def density_of_hu(hu: float) -> float:
+    """Inverse of :func:`hu_of_density`."""
+    line = value("synthetic.hu_line_120kvp")
+    return (hu - float(line["intercept"])) / float(line["slope"])
+
+
+def _core_lattice(model: BodyModel, depth_mm: float, step: float) -> FloatArray:
+    row = model.row
+    half = 0.5 * float(row[f.B_DEPTH])
+    x = np.arange(0.5 * step, 1.1 * row[f.B_HALF_WIDTH], step)
+    y = np.arange(-half - 8.0, half, step)
+    rise = float(row[f.B_SUP_HEIGHT]) + 4.0
+    z = np.arange(-rise, rise, step)
+    grid = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside: FloatArray = grid[f.body_at(grid, row, model.tables) <= -depth_mm]
+    return inside
+
+
+def mean_core_density(spec: VertebraSpec, model: BodyModel, *, depth_mm: float | None = None, step: float = 1.0) -> float:
+    """Mean density in mg/cm³ of the body deeper than ``depth_mm`` (default: the cortex), without texture and cleft."""
+    if spec.fracture is None or not spec.fracture.impacted:
+        return spec.trabecular_mgcc
+    points = _core_lattice(model, spec.cortex_mm if depth_mm is None else depth_mm, step)
+    both = 1.0 if spec.fracture.endplate == "both" else 0.0
+    return spec.trabecular_mgcc * float(f.impaction_at(points, both, model.row, model.tables).mean())
