@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from endplate.case.files import write_whole
 from endplate.case.folder import CaseFolder, now
@@ -53,6 +54,7 @@ class Conductor:
         self._tell = tell
         self._stages = tuple(stages)
         self._available: dict[str, str] = {}
+        self._memory: dict[object, Any] = {}
         self._settled: set[str] = set()
         self.made: list[str] = []
         """Names of the stages that were run, in order."""
@@ -60,7 +62,7 @@ class Conductor:
     @property
     def files(self) -> CaseFiles:
         """The case's current documents and volumes."""
-        return CaseFiles(self.case.path, frozenset(self._available))
+        return CaseFiles(self.case.path, dict(self._available), self._memory)
 
     def advance(self, wanted: Collection[str], *, later: Collection[str] = ()) -> CaseFiles:
         """Bring the wanted stages up to date; drop others that no longer fit, unless a ``later`` call does.
@@ -180,14 +182,15 @@ class Conductor:
                 }
             }
         )
+        self._available.update(record.outputs)
         self.case.save(
             stages={known.name: stages[known.name] for known in self._stages if known.name in stages},
             parameters=self.parameters.to_json(),
+            findings=self.files.findings(),
             timing=timing,
         )
         for name in set(before.outputs if before else ()) - set(record.outputs):
             (self.case.path / name).unlink(missing_ok=True)
-        self._available.update(record.outputs)
         self._settled.add(stage.name)
         self.made.append(stage.name)
 

@@ -34,6 +34,10 @@ class ScanRecord(Document):
     image_findings: tuple[Finding, ...] = ()
     labels: LabelRecord | None
 
+    def findings(self) -> tuple[Finding, ...]:
+        """What reading the CT and the labels found, each once."""
+        return tuple(dict.fromkeys((*self.image_findings, *(self.labels.findings if self.labels else ()))))
+
 
 @dataclass(frozen=True, eq=False)
 class Scan:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +16,7 @@ from endplate.case.scan import Scan, ScanRecord, restore
 from endplate.errors import InternalError, UsageError
 from endplate.imaging.volume import Volume
 from endplate.planning.model import Plan
+from endplate.sources import Finding
 
 SCAN = "scan.json"
 IMAGE = "image.nii.gz"
@@ -26,6 +26,7 @@ PLAN = "scenarios/planned/plan.json"
 REPORT = "report.html"
 
 DocumentT = TypeVar("DocumentT", bound=Document)
+ReadT = TypeVar("ReadT")
 Progress = Callable[[str, float], None]
 """Told what is being done and the fraction of the stage that is done (0–1)."""
 
@@ -88,10 +89,14 @@ class Results(Protocol):
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The documents and volumes of a case, read once each."""
+    """The documents and volumes of a case, read once each.
+
+    ``present`` maps the files that it has to their SHA-256; ``memory`` keeps what was read, by those hashes.
+    """
 
     folder: Path
-    present: frozenset[str]
+    present: Mapping[str, str]
+    memory: dict[object, Any] = field(default_factory=dict)
 
     @property
     def has_labels(self) -> bool:
@@ -108,11 +113,44 @@ class CaseFiles:
         """
         if name not in self.present:
             return None
-        return read_document(self.folder / name, kind)
+        return self._once((name, self.present[name]), lambda: read_document(self.folder / name, kind))
 
-    @cached_property
+    @property
     def scan(self) -> Scan:
         """The scan as the case keeps it."""
+        return self._once(tuple(self.present.get(name) for name in (SCAN, IMAGE, LABELS)), self._read_scan)
+
+    @property
+    def spine(self) -> Spine | None:
+        """The measured spine."""
+        return self.document(SPINE, Spine)
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan."""
+        return self.document(PLAN, Plan)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything found of this case so far, each once."""
+        found: list[Finding] = []
+        record = self.document(SCAN, ScanRecord)
+        if record is not None:
+            found += record.findings()
+        if self.spine is not None:
+            found += self.spine.findings
+            found += (one for vertebra in self.spine.levels for one in vertebra.findings)
+        if self.plan is not None:
+            found += self.plan.session.warnings
+            found += (one for level in self.plan.plans for one in level.warnings)
+        return tuple(dict.fromkeys(found))
+
+    def _once(self, key: object, read: Callable[[], ReadT]) -> ReadT:
+        if key not in self.memory:
+            self.memory[key] = read()
+        kept: ReadT = self.memory[key]
+        return kept
+
+    def _read_scan(self) -> Scan:
         from endplate.imaging.read import read_grid
 
         record = self.document(SCAN, ScanRecord)
@@ -121,16 +159,6 @@ class CaseFiles:
         image = read_grid(self.folder / IMAGE) if IMAGE in self.present else None
         labels = read_grid(self.folder / LABELS, nearest=True) if LABELS in self.present else None
         return restore(record, image, labels)
-
-    @cached_property
-    def spine(self) -> Spine | None:
-        """The measured spine."""
-        return self.document(SPINE, Spine)
-
-    @cached_property
-    def plan(self) -> Plan | None:
-        """The plan."""
-        return self.document(PLAN, Plan)
 
 
 @dataclass(frozen=True)
