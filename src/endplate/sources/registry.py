@@ -22,7 +22,15 @@ def load_tables(kind: str) -> dict[str, dict[str, Any]]:
     for file in sorted(folder.iterdir(), key=lambda item: item.name):
         if not file.name.endswith(".toml"):
             continue
-        for key, entry in tomllib.loads(file.read_text("utf-8")).items():
+        try:
+            content = tomllib.loads(file.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise InternalError(
+                "source-data-broken",
+                f"{kind}/{file.name} is not valid TOML: {error}.",
+                do="Correct the data file; `make test` checks all of them.",
+            ) from error
+        for key, entry in content.items():
             if key in tables or not isinstance(entry, dict):
                 raise InternalError(
                     "source-data-broken",

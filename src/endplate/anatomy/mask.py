@@ -1,0 +1,137 @@
+"""One vertebra's label as a smooth occupancy that can be sampled anywhere.
+
+A binary map knows a surface only to half a voxel. Smoothed by about its own voxel and cut at one half, it gives
+the surface of least staircase: exact for planes, and for a curvature radius R shifted by σ²/2R only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from endplate.anatomy.axes import Axes, FloatArray
+from endplate.imaging.geometry import apply_affine, voxel_sizes_mm
+
+SMOOTHING_VOXELS = 0.6
+"""σ of the smoothing along each voxel axis, in voxels of that axis (at most ``SMOOTHING_MAX_MM``)."""
+
+SMOOTHING_MIN_MM = 0.5
+"""σ is not less than this, so that very fine voxels do not keep the annotator's jitter."""
+
+SMOOTHING_MAX_MM = 1.0
+"""σ is not more than this, so that thick slices do not wash thin pedicles out."""
+
+PAD_MM = 4.0
+"""Empty rim kept around a vertebra's crop."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelField:
+    """Smoothed occupancy 0–1 of one label on a crop of its grid.
+
+    Parameters
+    ----------
+    occupancy:
+        Shape (I, J, K), float32; the surface lies at 0.5.
+    affine:
+        4×4, crop voxel → RAS mm.
+    touches_edge:
+        The label reaches the edge of the scan, so part of the vertebra is missing.
+    """
+
+    occupancy: NDArray[np.float32]
+    affine: FloatArray
+    touches_edge: bool
+    voxels: int
+
+    @property
+    def spacing_mm(self) -> FloatArray:
+        """Voxel sizes of the grid, shape (3,)."""
+        return voxel_sizes_mm(self.affine)
+
+    def sample(self, ras_mm: FloatArray) -> NDArray[np.float32]:
+        """Occupancy at RAS points, shape (..., 3) → (...); 0 outside."""
+        ijk = apply_affine(np.linalg.inv(self.affine), ras_mm)
+        values: NDArray[np.float32] = ndimage.map_coordinates(
+            self.occupancy, np.moveaxis(ijk, -1, 0), order=1, mode="constant", cval=0.0
+        )
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class LocalGrid:
+    """A field sampled on a grid along the vertebra's own axes; arrays are indexed [right, anterior, superior]."""
+
+    axes: Axes
+    values: NDArray[np.float32]
+    low_mm: FloatArray
+    step_mm: float
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Voxels inside the surface."""
+        mask: NDArray[np.bool_] = self.values >= 0.5
+        return mask
+
+    def coordinate(self, axis: int) -> FloatArray:
+        """Local mm of the grid along one axis."""
+        line: FloatArray = self.low_mm[axis] + self.step_mm * np.arange(self.values.shape[axis])
+        return line
+
+    def index(self, local_mm: float, axis: int) -> float:
+        """Fractional grid index of a local coordinate."""
+        return float((local_mm - self.low_mm[axis]) / self.step_mm)
+
+
+def label_field(labels: NDArray[np.uint8], affine: FloatArray, box: tuple[slice, ...], number: int) -> LabelField:
+    """Cut out and smooth one label.
+
+    Parameters
+    ----------
+    labels:
+        The whole map, shape (I, J, K).
+    affine:
+        Its affine (RAS mm).
+    box:
+        Where the label is, as from ``scipy.ndimage.find_objects``.
+    number:
+        The label id.
+    """
+    spacing = voxel_sizes_mm(affine)
+    pad = np.ceil(PAD_MM / spacing).astype(int)
+    start = np.array([s.start for s in box])
+    stop = np.array([s.stop for s in box])
+    touches = bool((start == 0).any() or (stop == np.array(labels.shape)).any())
+    low, high = np.maximum(start - pad, 0), np.minimum(stop + pad, labels.shape)
+    crop = labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] == number
+    # A rim of air where the scan ends keeps every surface closed.
+    rim = [(int(p - (s - a)), int(p - (b - e))) for p, s, a, b, e in zip(pad, start, low, high, stop, strict=True)]
+    crop = np.pad(crop, rim)
+    sigma = np.clip(SMOOTHING_VOXELS * spacing, SMOOTHING_MIN_MM, SMOOTHING_MAX_MM) / spacing
+    smooth = ndimage.gaussian_filter(crop.astype(np.float32), sigma, mode="constant", truncate=3.0)
+    local = np.array(affine, dtype=np.float64)
+    local[:3, 3] = apply_affine(affine, start - pad)
+    return LabelField(smooth, local, touches, int(np.count_nonzero(crop)))
+
+
+def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
+    """Sample a field on a grid along ``axes`` that covers the whole label."""
+    shape = np.array(field.occupancy.shape)
+    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (shape - 1)
+    occupied = np.argwhere(field.occupancy > 0.05)
+    hull = occupied[:: max(1, len(occupied) // 20000)] if len(occupied) else corners
+    local = axes.to_local(apply_affine(field.affine, hull))
+    low = local.min(axis=0) - 2.5
+    count = np.ceil((local.max(axis=0) + 2.5 - low) / step_mm).astype(int) + 1
+    # One affine from grid index to field voxel: cheaper than mapping points.
+    to_world = np.eye(4)
+    to_world[:3, :3] = axes.rotation.T * step_mm
+    to_world[:3, 3] = axes.to_world(low)
+    chain = np.linalg.inv(field.affine) @ to_world
+    values = ndimage.affine_transform(
+        field.occupancy, chain[:3, :3], chain[:3, 3], output_shape=tuple(count), order=1, mode="constant", cval=0.0
+    )
+    return LocalGrid(axes, values.astype(np.float32, copy=False), low, step_mm)

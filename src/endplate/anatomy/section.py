@@ -1,0 +1,150 @@
+"""Plane sections of a vertebra as star-shaped outlines, and the largest circle inscribed in one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.mask import LabelField
+
+RAYS = 96
+"""Rays of an outline."""
+
+RAY_STEP_MM = 0.35
+"""Sampling step along a ray; crossings are interpolated."""
+
+HARMONICS = 8
+"""Harmonics kept of an outline: voxel steps average out, the shape of a pedicle stays."""
+
+SLAB_MM = (-0.7, 0.0, 0.7)
+"""Offsets across the section whose occupancies are averaged: steps of the voxels cancel along the axis."""
+
+_ANGLES = 2.0 * np.pi * np.arange(RAYS) / RAYS
+_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """A section plane: a point and two unit vectors in RAS mm; ``across`` = u × v is its normal."""
+
+    centre_ras_mm: FloatArray
+    u_ras: FloatArray
+    v_ras: FloatArray
+
+    @property
+    def normal_ras(self) -> FloatArray:
+        """Unit normal."""
+        normal: FloatArray = np.cross(self.u_ras, self.v_ras)
+        return normal
+
+    def to_world(self, uv_mm: FloatArray) -> FloatArray:
+        """Plane coordinates, shape (..., 2) → RAS mm."""
+        world: FloatArray = self.centre_ras_mm + uv_mm[..., :1] * self.u_ras + uv_mm[..., 1:] * self.v_ras
+        return world
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """A star-shaped outline in plane coordinates, shape (RAYS, 2) mm, around ``centre_mm``."""
+
+    points_mm: FloatArray
+    centre_mm: FloatArray
+
+    @property
+    def area_mm2(self) -> float:
+        """Enclosed area."""
+        x, y = self.points_mm.T
+        return float(0.5 * abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+
+    @property
+    def centroid_mm(self) -> FloatArray:
+        """Centroid of the enclosed area, plane coordinates."""
+        x, y = (self.points_mm - self.centre_mm).T
+        cross = x * np.roll(y, -1) - y * np.roll(x, -1)
+        scale = 3.0 * cross.sum()
+        moment = np.array([((x + np.roll(x, -1)) * cross).sum(), ((y + np.roll(y, -1)) * cross).sum()])
+        centroid: FloatArray = self.centre_mm + moment / scale
+        return centroid
+
+    def extent_mm(self, axis: int) -> float:
+        """Width (axis 0) or height (axis 1) of the outline."""
+        return float(np.ptp(self.points_mm[:, axis]))
+
+
+def trace_outline(
+    field: LabelField, plane: Plane, *, reach_mm: float, u_max_mm: float = np.inf, recentre: int = 2
+) -> Outline | None:
+    """Outline of the bone around the plane's centre, or ``None`` where the centre holds no bone.
+
+    Parameters
+    ----------
+    field:
+        The vertebra.
+    plane:
+        The section; its centre should lie in the bone.
+    reach_mm:
+        Rays that leave no bone within this are cut there.
+    u_max_mm:
+        The outline is clipped at this coordinate along ``u`` (where another process begins).
+    recentre:
+        Times that the rays start again from the centroid.
+    """
+    centre = np.zeros(2)
+    outline: Outline | None = None
+    for _ in range(1 + recentre):
+        radii = _radii(field, plane, centre, reach_mm)
+        if radii is None:
+            return outline
+        cosine = _DIRECTIONS[:, 0]
+        room = np.where(cosine > 1e-3, (u_max_mm - centre[0]) / np.maximum(cosine, 1e-3), np.inf)
+        radii = np.minimum(radii, np.maximum(room, 0.1))
+        outline = Outline(centre + _smooth(radii)[:, None] * _DIRECTIONS, centre)
+        centre = outline.centroid_mm
+    return outline
+
+
+def inscribed_circle(outline: Outline) -> tuple[float, FloatArray]:
+    """Diameter and centre (plane mm) of the largest circle inside an outline."""
+    dense = _densify(outline.points_mm)
+    centre, span = outline.centroid_mm, 3.0
+    best = 0.0
+    for _ in range(6):
+        line = np.linspace(-span, span, 9)
+        candidates = centre + np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+        distance = np.linalg.norm(candidates[:, None, :] - dense[None, :, :], axis=2).min(axis=1)
+        index = int(np.argmax(distance))
+        centre, best, span = candidates[index], float(distance[index]), span / 3.0
+    return 2.0 * best, centre
+
+
+def _radii(field: LabelField, plane: Plane, centre: FloatArray, reach_mm: float) -> FloatArray | None:
+    """Distance to the 0.5 surface along every ray, cut at ``reach_mm``; ``None`` where the centre is outside."""
+    reach = np.arange(0.0, reach_mm + RAY_STEP_MM, RAY_STEP_MM)
+    uv = centre + reach[None, :, None] * _DIRECTIONS[:, None, :]
+    points = plane.to_world(uv)
+    slab = np.stack([points + offset * plane.normal_ras for offset in SLAB_MM])
+    values = field.sample(slab).mean(axis=0)
+    if values[0, 0] < 0.5:
+        return None
+    outside = values < 0.5
+    hit = np.where(outside.any(axis=1), outside.argmax(axis=1), len(reach) - 1)
+    rows = np.arange(RAYS)
+    before, after = values[rows, hit - 1], values[rows, hit]
+    crossing = reach[hit - 1] + RAY_STEP_MM * np.clip((before - 0.5) / np.maximum(before - after, 1e-6), 0.0, 1.0)
+    radii: FloatArray = np.minimum(crossing, reach_mm)
+    return radii
+
+
+def _smooth(radii: FloatArray) -> FloatArray:
+    spectrum = np.fft.rfft(radii)
+    spectrum[HARMONICS + 1 :] = 0.0
+    smooth: FloatArray = np.fft.irfft(spectrum, RAYS)
+    return smooth
+
+
+def _densify(points: FloatArray) -> FloatArray:
+    following = np.roll(points, -1, axis=0)
+    dense: FloatArray = np.concatenate([points + t * (following - points) for t in (0.0, 0.25, 0.5, 0.75)])
+    return dense
