@@ -38,7 +38,8 @@ def spine_axes(spine: Spine) -> Axes:
     """Axes for the views of the whole spine.
 
     The right axis is the mean of the vertebrae, so that a patient who lies rotated is not cut obliquely; the
-    upright axis is the patient's, so that a stoop stays visible. The patient's axes without a measured vertebra.
+    upright axis is the patient's, so that a stoop stays visible. Without a measured vertebra all are the
+    patient's.
     """
     frames = [frame_axes(vertebra.frame) for vertebra in spine.levels if vertebra.frame is not None]
     if not frames:

@@ -88,7 +88,7 @@ def build_report(inputs: ReportInputs) -> str:
         or DASH,
         scan_rows=scan_rows(inputs.image),
         plain_views=[] if inputs.spine.levels else plain_figures(scene),
-        remaining=[one for one in found if id(one) not in told and one.code != "report-ct-does-not-date"],
+        remaining=[one for one in found if id(one) not in told],
         provenance=provenance_rows(inputs.manifest, inputs.spine, inputs.labels),
         references=References(),
         link_words=link_words,
@@ -96,9 +96,10 @@ def build_report(inputs: ReportInputs) -> str:
 
 
 def _own_findings(inputs: ReportInputs) -> list[Finding]:
+    """What the report itself can tell is missing; said once, whoever else says it too."""
     if inputs.labels is None and not inputs.spine.levels:
-        return [finding("report-no-labels")]
-    return [finding("report-geometry-only")] if inputs.image is None else []
+        return [finding("no-labels")]
+    return [finding("geometry-only")] if inputs.image is None else []
 
 
 def _is_pressing(found: Finding, inputs: ReportInputs) -> bool:
@@ -201,7 +202,7 @@ def _spine_sentence(inputs: ReportInputs) -> str:
 def _cannot_date(inputs: ReportInputs) -> Finding | None:
     """What CT cannot say, wherever a level was graded."""
     graded = any(vertebra.fracture.genant_grade is not None for vertebra in inputs.spine.levels)
-    return finding("report-ct-does-not-date") if graded else None
+    return finding("ct-does-not-date") if graded else None
 
 
 def _age(inputs: ReportInputs) -> str:

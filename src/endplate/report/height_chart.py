@@ -43,8 +43,8 @@ def height_chart(spine: Spine, requested: tuple[str, ...]) -> Figure | None:
     limits = _threshold_words()
     caption = (
         "Each body's height as per cent of the height expected from this patient's own spine. Mark: the "
-        "measurement with its 95 % interval. Grey bar: 95 % interval of the expectation. Dashed lines: height "
-        f"losses of {limits}, where grades 1, 2 and 3 begin. Right of each panel: measured / expected, mm."
+        "measurement with its 95 % interval. Grey bar: 95 % interval of the expectation. Dashed lines: "
+        f"height losses of {limits}, where grades 1, 2 and 3 begin. Numbers: measured / expected, mm."
     )
     legend = (
         (style.MEASURED, "● not flagged"),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from endplate.anatomy.model import Spine, Vertebra
 from endplate.imaging.geometry import FloatArray
@@ -21,6 +20,10 @@ HALF_WIDTH_MM = 62.0
 """Half width of the coronal view; also how far the sagittal view reaches behind the bodies."""
 
 IN_FRONT_MM = 48.0
+CLOSEST_KNOTS_MM = 2.0
+"""Body centres less far below each other than this count as one point of the curve."""
+
+RUN_OUT_MM = 25.0
 HEIGHT_PX = 640.0
 MAX_WIDTH_PX = 345.0
 PIXEL_MM = 0.55
@@ -30,13 +33,7 @@ def overview_figures(scene: Scene, spine: Spine, requested: tuple[str, ...]) -> 
     """Sagittal and coronal views with level names; empty with nothing to draw or no level to follow."""
     if scene.empty or not any(vertebra.frame for vertebra in spine.levels):
         return []
-    axes = spine_axes(spine)
-    sagittal = _follow(
-        scene, spine, axes, hidden=axes.right, right=-axes.anterior, reach=(IN_FRONT_MM, HALF_WIDTH_MM)
-    )
-    coronal = _follow(
-        scene, spine, axes, hidden=axes.anterior, right=-axes.right, reach=(HALF_WIDTH_MM, HALF_WIDTH_MM)
-    )
+    sagittal, coronal = overview_views(scene, spine)
     names = ", ".join(vertebra.level for vertebra in spine.levels)
     return [
         _figure(
@@ -52,6 +49,15 @@ def overview_figures(scene: Scene, spine: Spine, requested: tuple[str, ...]) -> 
             "forward and backward bends",
         ),
     ]
+
+
+def overview_views(scene: Scene, spine: Spine) -> tuple[CurvedView, CurvedView]:
+    """The sagittal and the coronal view, bent to run through every body centre."""
+    axes = spine_axes(spine)
+    front_and_back, aside = (IN_FRONT_MM, HALF_WIDTH_MM), (HALF_WIDTH_MM, HALF_WIDTH_MM)
+    sagittal = _follow(scene, spine, axes, hidden=axes.right, right=-axes.anterior, reach=front_and_back)
+    coronal = _follow(scene, spine, axes, hidden=axes.anterior, right=-axes.right, reach=aside)
+    return sagittal, coronal
 
 
 def _follow(
@@ -72,8 +78,9 @@ def _follow(
     centre = axes.origin + right * (left + end) / 2.0 - axes.superior * (top + bottom) / 2.0
     plane = Plane(centre, right, -axes.superior, float(end - left), float(bottom - top))
     order = np.argsort(down, kind="stable")
+    order = order[np.diff(down[order], prepend=-np.inf) > CLOSEST_KNOTS_MM]
     knots, values = down[order] - top, depth[order]
-    if len(bodies) == 1:
+    if len(knots) == 1:
         knots, values = _along_axis(bodies[0], axes, hidden, float(knots[0]), float(values[0]))
     sign = float(np.sign(hidden @ plane.normal_ras))
     return CurvedView(plane, *_extended(knots, sign * values, float(bottom - top)))
@@ -88,24 +95,15 @@ def _along_axis(
 
 
 def _extended(knots: FloatArray, values: FloatArray, height: float) -> tuple[FloatArray, FloatArray]:
-    """Continue the curve straight beyond its ends for at most one vertebra's height, then upright."""
-    run = 25.0
+    """A smooth curve through the knots, straight beyond them for one vertebra's height, then upright."""
     first = (values[1] - values[0]) / max(knots[1] - knots[0], 1.0)
     last = (values[-1] - values[-2]) / max(knots[-1] - knots[-2], 1.0)
-    before = (knots[0] - run, values[0] - run * first)
-    after = (knots[-1] + run, values[-1] + run * last)
+    before = (knots[0] - RUN_OUT_MM, values[0] - RUN_OUT_MM * first)
+    after = (knots[-1] + RUN_OUT_MM, values[-1] + RUN_OUT_MM * last)
     rows = np.concatenate([[before[0]], knots, [after[0]]])
     shifts = np.concatenate([[before[1]], values, [after[1]]])
     fine = np.linspace(min(0.0, rows[0]), max(height, rows[-1]), 400)
-    return fine, _smooth(fine, np.interp(fine, rows, shifts))
-
-
-def _smooth(rows: FloatArray, shifts: FloatArray) -> FloatArray:
-    """Round the corners at the knots with a running mean over about half a vertebra."""
-    step = float(rows[1] - rows[0])
-    half = max(1, math.ceil(6.0 / step))
-    padded = np.pad(shifts, half, mode="edge")
-    return np.convolve(padded, np.full(2 * half + 1, 1.0 / (2 * half + 1)), mode="valid")
+    return fine, CubicSpline(rows, shifts, bc_type="natural")(np.clip(fine, rows[0], rows[-1]))
 
 
 def _vertical_extent(scene: Scene, spine: Spine, axes: Axes, down: FloatArray) -> tuple[float, float]:

@@ -57,7 +57,8 @@ class Picture:
         self.drawing = Drawing(
             width_px,
             view.height_mm * self.px_per_mm,
-            alt=f"{alt} Edges: left {letters.left}, right {letters.right}, top {letters.top}, bottom {letters.bottom}.",
+            alt=f"{alt} Edges: "
+            f"left {letters.left}, right {letters.right}, top {letters.top}, bottom {letters.bottom}.",
         )
         self._notes: list[str] = []
         self.drawing.rect((0, 0), self.drawing.width, self.drawing.height, fill="#14181f")

@@ -121,6 +121,7 @@ def all_findings(inputs: ReportInputs) -> list[Finding]:
         found += inputs.labels.volume.findings
     for vertebra in inputs.spine.levels:
         found += vertebra.findings
+        found += _telling_reasons(vertebra, inputs.requested_levels)
     found += _plan_findings(inputs)
     found += _from_json(inputs.manifest)
     found += [
@@ -129,6 +130,14 @@ def all_findings(inputs: ReportInputs) -> list[Finding]:
         if inputs.spine.find(level) is None
     ]
     return ranked(found, inputs.requested_levels)
+
+
+def _telling_reasons(vertebra: Vertebra, requested: tuple[str, ...]) -> list[Finding]:
+    """Reasons of a grade that the report does not tell elsewhere."""
+    told = {"ct-does-not-date"}
+    if vertebra.fracture.flagged or vertebra.level in requested:
+        told |= {"height-lost", "no-fracture-seen"}  # the verdict and the close-up say so
+    return [reason for reason in vertebra.fracture.reasons if reason.code not in told]
 
 
 def ranked(found: Iterable[Finding], requested: tuple[str, ...]) -> list[Finding]:

@@ -62,9 +62,9 @@ def _heights(spine: Spine, requested: tuple[str, ...]) -> Table:
         groups=(("", 1), ("Measured ± 1 SD", 3), ("Expected", 3), ("Loss of height", 2), ("Fracture", 3)),
         rows=tuple(rows),
         note=(
-            "Loss: greatest of the three losses against expectation. Within: 1 − smallest / greatest height of "
-            "the same body, the common baseline, for comparison only. To threshold: loss minus the loss that "
-            "flags, in percentage points; negative is not flagged."
+            "Loss: greatest of the three losses against expectation. Within: 1 − smallest / greatest height "
+            "of the same body, the common baseline, for comparison only. To threshold: loss minus the loss "
+            "that flags, in percentage points; negative is not flagged."
         ),
     )
 
