@@ -111,6 +111,14 @@ PatientLabel = Annotated[
         "--patient-label/--no-patient-label", help="Leave a box for the patient's label on the report."
     ),
 ]
+PatientLabelOrSaved = Annotated[
+    bool | None,
+    typer.Option(
+        "--patient-label/--no-patient-label",
+        help="Leave a box for the patient's label on the report; as before where not given.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout and nothing else there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Also stage times, and where an error arose.")]

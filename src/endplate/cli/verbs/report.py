@@ -16,7 +16,7 @@ def report(
     title: Annotated[
         str | None, typer.Option("--title", metavar="TEXT", help="Title of the report.", show_default=False)
     ] = None,
-    patient_label: options.PatientLabel = True,
+    patient_label: options.PatientLabelOrSaved = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -33,7 +33,11 @@ def report(
 
     manner = Manner(json, quiet, verbose)
     saved = saved_parameters(case)
-    parameters = replace(saved, patient_label=patient_label, title=saved.title if title is None else title)
+    parameters = replace(
+        saved,
+        patient_label=saved.patient_label if patient_label is None else patient_label,
+        title=saved.title if title is None else title,
+    )
     prepare()
     with progress(manner) as tell:
         result = refresh_case(case, parameters, force=force, tell=tell)

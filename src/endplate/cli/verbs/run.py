@@ -39,7 +39,7 @@ def run(
         raise UsageError(
             "ct-missing",
             "No CT was given.",
-            do="Name it: `endplate run CT --labels L --level L1 --out CASE`. Labels alone: `endplate assess`.",
+            do="Give it: `endplate run CT --labels L --level L1 --out CASE`. Labels alone: `endplate assess`",
         )
     from endplate.case.request import Inputs, Parameters, parse_levels
     from endplate.case.run import is_case, run_case
