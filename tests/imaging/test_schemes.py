@@ -27,10 +27,6 @@ PUBLISHED = {
 }
 
 
-def with_arches(_chain: object) -> bool:
-    return True
-
-
 def recognise(ids: np.ndarray, affine: np.ndarray):
     stats = measure_labels(ids, affine)
     return detect(stats, lambda chain: shows_canal(ids, affine, chain.levels))
@@ -115,17 +111,14 @@ def test_vertebrae_cut_by_the_volume_do_not_hide_the_whole_one() -> None:
 
 
 def test_a_crater_in_a_collapsed_endplate_is_no_canal() -> None:
-    """A body whose upper endplate has a rim-enclosed void: single slices show a ring, the shadow has no hole."""
+    """A body whose upper endplate has a rim-enclosed void: slices show a ring, the shadow has no hole."""
     ids, affine = draw({"L1": 20}, arches=False, spacing=(1.0, 1.0, 1.0))
     body = ids == 20
     z = np.flatnonzero(body.any(axis=(0, 1)))
-    middle = [
-        int(np.median(np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != k))))) for k in (0, 1)
-    ]
-    ids[middle[0] - 8 : middle[0] + 8, middle[1] - 8 : middle[1] + 8, z[len(z) // 3] :] = 0
-    assert (
-        shows_canal(ids, affine, by_level(measure_labels(ids, affine), SCHEMES["verse"].level_of_id)) is False
-    )
+    x, y, _ = (int(np.median(axis)) for axis in np.nonzero(body))
+    ids[x - 8 : x + 8, y - 8 : y + 8, z[len(z) // 3] :] = 0
+    levels = by_level(measure_labels(ids, affine), SCHEMES["verse"].level_of_id)
+    assert shows_canal(ids, affine, levels) is False
 
 
 def test_two_schemes_that_fit_are_not_guessed_between() -> None:
@@ -143,17 +136,17 @@ def test_two_schemes_that_fit_are_not_guessed_between() -> None:
 @pytest.mark.parametrize("size", [0.86, 1.0, 1.15])
 def test_sizes_decide_only_rightly(size: float) -> None:
     """Short rows whose numbers fit several schemes: recognised rightly or asked for, never wrong."""
-    asked = []
+    asked = 0
     for name in ("verse", "ts1", "ts2", "ts_mr", "tss"):
         for row in (("T4", "T5", "T6", "T7"), ("T11", "T12", "L1", "L2"), ("L2", "L3", "L4", "L5")):
             ids, affine = draw(scheme_ids(name, row), size=size, spacing=(3.0, 3.0, 3.0))
             try:
-                assert recognise(ids, affine).scheme.name == name
+                recognised = recognise(ids, affine).scheme.name
             except InputError as error:
-                assert error.code == "label-scheme-ambiguous"
-                assert f"--scheme {name}" in error.do
-                asked.append((name, row[0]))
-    assert len(asked) <= 9
+                recognised = name if f"--scheme {name}" in error.do else error.code
+                asked += 1
+            assert recognised == name
+    assert asked <= 9
 
 
 def test_organs_beside_the_spine_do_not_confuse() -> None:
