@@ -9,11 +9,12 @@ import typer
 
 
 def complete_levels(incomplete: str) -> list[str]:
-    """Level names for the shell; after a comma the next one."""
+    """Level names for the shell; after a comma the next one, in the case the user types."""
     from endplate.imaging.levels import CRANIOCAUDAL
 
     before, comma, start = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in CRANIOCAUDAL if name.startswith(start.upper())]
+    fitting = [name for name in CRANIOCAUDAL if name.startswith(start.upper())]
+    return [f"{before}{comma}{start}{name[len(start) :]}" for name in fitting]
 
 
 def complete_schemes(incomplete: str) -> list[str]:
