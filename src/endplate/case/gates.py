@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from endplate.anatomy.model import Spine
+from endplate.anatomy.model import Spine, Vertebra
 from endplate.errors import QualityGateError
 
 
@@ -37,10 +37,19 @@ def check_levels(spine: Spine, levels: Sequence[str], reason: str | None) -> Non
     if unflagged and not (reason or "").strip():
         raise QualityGateError(
             "level-not-flagged",
-            f"No fracture was seen at {_join(unflagged)} by measurement: no plan without a reason.",
+            f"{_unseen(found, unflagged)}: no plan without a reason.",
             do='Say why it is to be treated, for example --reason "MRI oedema at this level, painful", '
             "and check that the level is the one you mean.",
         )
+
+
+def _unseen(found: Mapping[str, Vertebra], levels: Sequence[str]) -> str:
+    judged = [level for level in levels if found[level].fracture.flagged is not None]
+    unjudged = [level for level in levels if level not in judged]
+    parts = [f"no fracture was seen at {_join(judged)} by measurement"] if judged else []
+    parts += [f"whether {_join(unjudged)} is fractured could not be judged"] if unjudged else []
+    said = ", and ".join(parts)
+    return said[0].upper() + said[1:]
 
 
 def _join(levels: Sequence[str]) -> str:

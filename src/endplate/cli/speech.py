@@ -80,13 +80,16 @@ class _StageLines:
     def __init__(self, *, timed: bool) -> None:
         self._timed = timed
         self._started: dict[str, float] = {}
+        self._ended: set[str] = set()
 
     def tell(self, stage: str, _what: str, fraction: float) -> None:
         if stage not in self._started:
             self._started[stage] = time.monotonic()
             sys.stderr.write(f"{stage} ...\n")
-        elif fraction >= 1.0 and self._timed:
-            sys.stderr.write(f"{stage}: {time.monotonic() - self._started[stage]:.1f} s\n")
+        if fraction >= 1.0 and stage not in self._ended:
+            self._ended.add(stage)
+            if self._timed:
+                sys.stderr.write(f"{stage}: {time.monotonic() - self._started[stage]:.1f} s\n")
         sys.stderr.flush()
 
 

@@ -33,7 +33,7 @@ def show_document(out: Console, document: dict[str, Any]) -> None:
 
 
 def show_spine(out: Console, spine: Spine) -> None:
-    """Show every level with its heights, loss, grade and density, then the findings."""
+    """Show every level with heights, loss, grade and density, then why some are flagged, then findings."""
     if spine.levels:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("level", style="bold")
@@ -48,8 +48,11 @@ def show_spine(out: Console, spine: Spine) -> None:
         out.print(table)
     if spine.counted_how:
         out.print(f"Levels: {spine.counted_how}", markup=False)
-    findings = (*spine.findings, *(found for vertebra in spine.levels for found in vertebra.findings))
-    show_findings(out, findings)
+    flagged = (vertebra.fracture for vertebra in spine.levels if vertebra.fracture.flagged)
+    reasons = (reason for fracture in flagged for reason in fracture.reasons)
+    show_findings(
+        out, (*reasons, *spine.findings, *(found for vertebra in spine.levels for found in vertebra.findings))
+    )
 
 
 def show_plan(out: Console, plan: Plan) -> None:
@@ -98,11 +101,12 @@ def _grade(vertebra: Vertebra) -> str:
 
 def _show_level_plan(out: Console, level: LevelPlan) -> None:
     seen = "fracture seen" if level.fracture_seen else "no fracture seen here"
-    out.print(Text.assemble((f"{level.level}", "bold"), f": {level.technique}, {level.access}, {seen}"))
+    how = "no path" if level.refused is not None else f"{level.technique}, {level.access}"
+    out.print(Text.assemble((f"{level.level}", "bold"), f": {how}, {seen}"))
     if level.reason:
         out.print(f"  reason: {level.reason}", markup=False)
     if level.refused is not None:
-        out.print(Text.assemble(("  no safe path", "bold red"), f" ({level.refused.code})"))
+        out.print(Text.assemble(("  refused: ", "bold red"), level.refused.code))
         show_findings(out, level.refused.reasons)
     if level.paths:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
