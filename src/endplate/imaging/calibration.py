@@ -1,0 +1,214 @@
+"""Hounsfield units to bone density: a given line, or an honest interval where none is given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endplate.errors import UsageError
+from endplate.sources import Finding, finding, value
+
+Kind = Literal["line", "uncalibrated"]
+
+Number = TypeVar("Number", float, NDArray[np.float64])
+"""One density or an array of them."""
+
+
+@dataclass(frozen=True)
+class DensityEstimate:
+    """Density of one volume of bone in mg/cm³, K2HPO4 equivalent.
+
+    Parameters
+    ----------
+    value, low, high:
+        Estimate and its interval, mg/cm³; ``None`` where there was no mean HU.
+    bone:
+        The mean HU is one that cancellous bone can show; else the value describes gas, cement or metal.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    bone: bool = True
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A line from Hounsfield units to density: vBMD = slope · HU + intercept.
+
+    Parameters
+    ----------
+    kind:
+        ``"line"`` (given by the user) or ``"uncalibrated"``.
+    slope:
+        mg/cm³ per HU.
+    intercept:
+        mg/cm³.
+    relative_interval:
+        Half width of the interval as a fraction of the density.
+    absolute_interval:
+        Least half width of the interval, mg/cm³.
+    kvp:
+        Tube voltage of the scan where known.
+
+    Raises
+    ------
+    ValueError
+        A number is not finite, or slope or an interval is not positive.
+    """
+
+    kind: Kind
+    slope: float
+    intercept: float
+    relative_interval: float
+    absolute_interval: float
+    kvp: float | None = None
+
+    def __post_init__(self) -> None:
+        numbers = (self.slope, self.intercept, self.relative_interval, self.absolute_interval)
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("a calibration has finite numbers")
+        if self.slope <= 0 or self.relative_interval <= 0 or self.absolute_interval <= 0:
+            raise ValueError("slope and intervals of a calibration are positive")
+
+    @classmethod
+    def line(cls, slope: float, intercept: float) -> Calibration:
+        """Return the calibration of a given line, mg/cm³ per HU and mg/cm³.
+
+        Raises
+        ------
+        UsageError
+            ``calibration-implausible``: not a line from HU to mg/cm³.
+        """
+        for name, number, unit in (("slope", slope, "mg/cm³ per HU"), ("intercept", intercept, "mg/cm³")):
+            low, high = value(f"calibration.{name}_limits")
+            if not low <= number <= high:
+                raise UsageError(
+                    "calibration-implausible",
+                    f"A calibration {name} of {number:g} {unit} is not possible ({low:g} to {high:g}).",
+                    do="Give the line from HU to bone density in mg/cm³ (K2HPO4 equivalent), for example "
+                    "0.82,-3.5; a line in g/cm³ or to mass density will not do.",
+                )
+        return cls(
+            "line",
+            float(slope),
+            float(intercept),
+            float(value("calibration.line_relative_interval")),
+            float(value("calibration.line_absolute_interval")),
+        )
+
+    @classmethod
+    def uncalibrated(cls, kvp: float | None = None) -> Calibration:
+        """Return the fallback where no line is given: a usual slope with a wide interval.
+
+        The slope holds at 120 kVp; at another or an unknown tube voltage the interval is wider still.
+        """
+        if kvp is None:
+            key = "calibration.unknown_kvp_relative_interval"
+        elif abs(kvp - float(value("calibration.reference_kvp"))) < 1.0:
+            key = "calibration.uncalibrated_relative_interval"
+        else:
+            key = "calibration.other_kvp_relative_interval"
+        return cls(
+            "uncalibrated",
+            float(value("calibration.uncalibrated_slope")),
+            0.0,
+            float(value(key)),
+            float(value("calibration.uncalibrated_absolute_interval")),
+            kvp,
+        )
+
+    def density(self, mean_hu: float | None) -> DensityEstimate:
+        """Density of a volume of bone from its mean HU; all ``None`` where there is none (no CT, no bone)."""
+        if mean_hu is None or not math.isfinite(mean_hu):
+            return DensityEstimate(None, None, None)
+        estimate = self.slope * mean_hu + self.intercept
+        half = max(self.relative_interval * abs(estimate), self.absolute_interval)
+        low, high = value("calibration.trabecular_hu_range")
+        return DensityEstimate(estimate, estimate - half, estimate + half, bone=low <= mean_hu <= high)
+
+    def density_mgcc(self, hu: NDArray[np.number]) -> NDArray[np.float64]:
+        """Density of every voxel, any shape, in mg/cm³ (negative in fat and gas)."""
+        result: NDArray[np.float64] = self.slope * np.asarray(hu, dtype=np.float64) + self.intercept
+        return result
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What the user must know of densities by this calibration."""
+        if self.kind == "line":
+            return ()
+        kvp = "tube voltage not stated" if self.kvp is None else f"{self.kvp:.0f} kVp"
+        percent = 100.0 * self.relative_interval
+        return (finding("density-line-assumed", slope=self.slope, kvp=kvp, percent=percent),)
+
+
+def parse_calibration(text: str) -> Calibration:
+    """Read ``SLOPE,INTERCEPT`` (mg/cm³ per HU, mg/cm³) as typed on the command line.
+
+    Raises
+    ------
+    UsageError
+        ``calibration-unreadable``, ``calibration-implausible``.
+    """
+    parts = text.split(",")
+    try:
+        slope, intercept = (float(part) for part in parts)
+    except ValueError:
+        slope = intercept = math.nan
+    if not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise UsageError(
+            "calibration-unreadable",
+            f"{text!r} is not a calibration line.",
+            do="Give slope and intercept as two numbers with a comma between and decimal points: 0.82,-3.5.",
+        )
+    return Calibration.line(slope, intercept)
+
+
+def ash_from_k2hpo4(density_mgcc: Number) -> Number:
+    """Ash density from K2HPO4-equivalent density, mg/cm³ (Keyak 1994)."""
+    return _along("density.ash_from_k2hpo4", density_mgcc)
+
+
+def ash_from_cha(density_mgcc: Number) -> Number:
+    """Ash density from hydroxyapatite-equivalent density, mg/cm³ (Kaneko 2004)."""
+    return _along("density.ash_from_cha", density_mgcc)
+
+
+def k2hpo4_from_ash(density_mgcc: Number) -> Number:
+    """K2HPO4-equivalent density from ash density, mg/cm³ (Keyak 1994, solved for it)."""
+    return _against("density.ash_from_k2hpo4", density_mgcc)
+
+
+def cha_from_ash(density_mgcc: Number) -> Number:
+    """Hydroxyapatite-equivalent density from ash density, mg/cm³ (Kaneko 2004, solved for it)."""
+    return _against("density.ash_from_cha", density_mgcc)
+
+
+def k2hpo4_from_cha(density_mgcc: Number) -> Number:
+    """K2HPO4-equivalent density from hydroxyapatite-equivalent density, mg/cm³, by way of ash density."""
+    return k2hpo4_from_ash(ash_from_cha(density_mgcc))
+
+
+def cha_from_k2hpo4(density_mgcc: Number) -> Number:
+    """Hydroxyapatite-equivalent density from K2HPO4-equivalent density, mg/cm³, by way of ash density."""
+    return cha_from_ash(ash_from_k2hpo4(density_mgcc))
+
+
+def apparent_from_ash(density_mgcc: Number) -> Number:
+    """Wet apparent density from ash density, mg/cm³ (Schileo 2008)."""
+    return density_mgcc / float(value("density.ash_per_apparent"))
+
+
+def _along(key: str, density: Number) -> Number:
+    """Follow a line of the sources from its x to its y."""
+    slope, intercept = (float(number) for number in value(key))
+    return slope * density + intercept
+
+
+def _against(key: str, density: Number) -> Number:
+    """Follow a line of the sources from its y to its x."""
+    slope, intercept = (float(number) for number in value(key))
+    return (density - intercept) / slope
