@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         )
         for node in sorted(count["skipped"]):
             terminalreporter.write_line(f"  {node}")
+
+
+@dataclass(frozen=True)
+class ScanFiles:
+    """A CT and its labels on disk."""
+
+    ct: Path
+    labels: Path
+
+
+@pytest.fixture(scope="session")
+def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> ScanFiles:
+    """A small phantom, T12–L2 whole with a wedge fracture of L1; T11 is cut by the field of view."""
+    from endplate.imaging.write import write_nifti
+    from endplate.synthetic import FractureSpec, GridSpec, build_phantom, default_spec
+
+    spec = default_spec(("T11", "T12", "L1", "L2"), fracture={"L1": FractureSpec("wedge", 0.4)})
+    made = build_phantom(spec, GridSpec(spacing=(1.2, 1.2, 1.5), to_skin=True))
+    assert made.volume is not None
+    cut = round(35.0 / 1.5)
+    folder = tmp_path_factory.mktemp("phantom")
+    files = ScanFiles(folder / "ct.nii.gz", folder / "labels.nii.gz")
+    keep = (*made.volume.shape[:2], made.volume.shape[2] - cut)
+    write_nifti(made.volume.crop((0, 0, 0), keep), files.ct)
+    write_nifti(made.labels.volume.crop((0, 0, 0), keep), files.labels)
+    return files

@@ -33,6 +33,9 @@ RESULT_LIBRARIES = (
 SHARED_CODE = ("__init__.py", "units.py", "errors.py", "sources")
 """Code and data below every room; part of every stage's key."""
 
+CODE_SUFFIXES = frozenset({".py", ".toml", ".yaml", ".html", ".css", ".js"})
+"""Files of the package that shape a result; caches of tools lie beside them in a checkout."""
+
 _KIND_OF_SUFFIX = (
     (".nii.gz", "nifti"),
     (".nii", "nifti"),
@@ -121,7 +124,7 @@ def _code_hash(parts: tuple[str, ...]) -> str:
     for part in parts:
         place = root / part
         for file in [place] if place.is_file() else sorted(place.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
+            if file.is_file() and file.suffix in CODE_SUFFIXES:
                 digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -9,6 +9,7 @@ from typing import Any
 from endplate.case.hashing import input_record
 from endplate.case.manifest import InputRecord
 from endplate.errors import UsageError
+from endplate.imaging.calibration import parse_calibration
 from endplate.imaging.levels import parse_level
 
 
@@ -39,7 +40,13 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Everything that shapes a result besides the inputs; all plain JSON values."""
+    """Everything that shapes a result besides the inputs; all plain JSON values.
+
+    Raises
+    ------
+    UsageError
+        The calibration cannot be read.
+    """
 
     series: str | None = None
     scheme: str = "auto"
@@ -51,6 +58,10 @@ class Parameters:
     reason: str | None = None
     title: str = ""
     patient_label: bool = True
+
+    def __post_init__(self) -> None:
+        if self.calibration is not None:
+            parse_calibration(self.calibration)
 
     def select(self, names: tuple[str, ...]) -> dict[str, Any]:
         """The named parameters as JSON values."""

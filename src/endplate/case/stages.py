@@ -27,9 +27,9 @@ def assess(view: StageView) -> Mapping[str, Payload]:
     from endplate.anatomy import assess as assess_spine
     from endplate.imaging.calibration import Calibration, parse_calibration
 
-    text = view.parameters.calibration
-    calibration = Calibration.uncalibrated() if text is None else parse_calibration(text)
-    found = view.scan
+    found, text = view.scan, view.parameters.calibration
+    kvp = None if found.image is None else found.image.scan.kvp
+    calibration = Calibration.uncalibrated(kvp) if text is None else parse_calibration(text)
     return {SPINE: assess_spine(found.labels, found.image, calibration, progress=view.progress)}
 
 
