@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 import endplate
-from endplate.cli import main, shell
+from endplate.cli import shell
 from endplate.cli.manner import Manner
 from endplate.errors import ConvergenceError, NoSafePlanError
 
@@ -23,24 +23,7 @@ TYPERS_OWN = "pydantic"
 """What newer versions of typer load by themselves to read a verb's options."""
 
 
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Said]
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str]) -> Cli:
-    def run(*words: str) -> Said:
-        capsys.readouterr()
-        code = main(list(words))
-        out, err = capsys.readouterr()
-        return Said(code, out, err)
-
-    return run
+Cli = Callable[..., Any]
 
 
 def raising(error: BaseException) -> Callable[[Sequence[str]], int]:
@@ -63,7 +46,7 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
 
 
 def test_version(cli: Cli) -> None:
-    assert cli("--version") == Said(0, f"endplate {endplate.__version__}\n", "")
+    assert cli("--version") == (0, f"endplate {endplate.__version__}\n", "")
 
 
 def test_module_is_the_command() -> None:
