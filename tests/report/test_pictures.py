@@ -12,6 +12,7 @@ import pytest
 import toy_spine
 from PIL import Image
 
+from endplate.anatomy.model import Spine
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.report import ReportInputs, closeup, needle, style
 from endplate.report.overview import overview_figures, overview_views
@@ -90,6 +91,27 @@ def test_overview_of_a_bent_column_loses_no_body(bend: float) -> None:
             centre = np.array(vertebra.frame.origin_ras_mm)
             x, y = view.project(centre) / 0.5
             assert np.linalg.norm(points[int(y), int(x)] - centre) < 1.5
+
+
+def test_overview_of_one_body_follows_its_own_axis() -> None:
+    """With one level there is no curve to follow: the surface runs along the body's tilted upright axis."""
+    vertebra = toy_spine.toy_spine().levels[0]
+    lean = np.radians(20.0)
+    upright = np.array([np.sin(lean), 0.0, np.cos(lean)])
+    right = np.array([np.cos(lean), 0.0, -np.sin(lean)])
+    frame = vertebra.frame.model_copy(
+        update={"right_ras": toy_spine.vec(right), "superior_ras": toy_spine.vec(upright)}
+    )
+    stoop = np.array([0.0, np.sin(lean), np.cos(lean)])
+    bowed = vertebra.frame.model_copy(
+        update={"anterior_ras": (0.0, np.cos(lean), -np.sin(lean)), "superior_ras": toy_spine.vec(stoop)}
+    )
+    for changed, axis in ((frame, upright), (bowed, stoop)):
+        spine = Spine(levels=(vertebra.model_copy(update={"frame": changed}),))
+        for view in overview_views(Scene(None, None), spine):
+            point = np.array(changed.origin_ras_mm) + 12.0 * axis
+            x, y = view.project(point) / 0.5
+            assert np.linalg.norm(view.points(0.5)[int(y), int(x)] - point) < 0.8
 
 
 def test_height_lines_span_bone_of_the_measured_length(scene: Scene) -> None:

@@ -267,7 +267,7 @@ def test_geometry_only_and_no_labels(inputs: ReportInputs) -> None:
     words = text_of(build_report(bare))
     assert "No label map was given" in words
     assert "No level chosen" in words
-    assert "Coronal cut through the middle of the scan" in words
+    assert "Coronal cut where the scan holds most bone" in words
     assert "All levels" not in words
     nothing = build_report(replace(bare, image=None))
     assert "No label map was given" in text_of(nothing)

@@ -20,7 +20,7 @@ from endplate.report.plain_views import plain_figures
 from endplate.report.provenance import References, link_words, provenance_rows, scan_rows
 from endplate.report.scene import Scene
 from endplate.report.summary import all_findings, plan_of, ranked, summarise, verdict
-from endplate.report.tables import tables
+from endplate.report.tables import level_heights, tables
 from endplate.sources import Finding, finding
 
 NO_FRAME = "There is no close-up: the level could not be measured."
@@ -43,6 +43,7 @@ class LevelSection:
     verdict: str
     pictures: list[Figure]
     no_pictures: str
+    heights: Table
     reasons: list[Finding]
     findings: list[Finding]
     planned: str
@@ -71,7 +72,7 @@ def build_report(inputs: ReportInputs) -> str:
         tag=", ".join(inputs.requested_levels) or "Assessment",
         requested=inputs.requested_levels,
         show_patient_label=inputs.show_patient_label,
-        ct_date=long_date(None if inputs.image is None else inputs.image.scan.study_date),
+        ct_words=_ct_words(inputs),
         patient_age=_age(inputs),
         summaries=[summarise(inputs, level) for level in inputs.requested_levels],
         spine_sentence=_spine_sentence(inputs),
@@ -83,9 +84,7 @@ def build_report(inputs: ReportInputs) -> str:
         chart=height_chart(inputs.spine, inputs.requested_levels),
         levels=levels,
         tables=tables(inputs.spine, inputs.requested_levels),
-        counted_how=inputs.spine.counted_how
-        or (inputs.labels.counted_how if inputs.labels else DASH)
-        or DASH,
+        counted_how=inputs.spine.counted_how or (inputs.labels.counted_how if inputs.labels else ""),
         scan_rows=scan_rows(inputs.image),
         plain_views=[] if inputs.spine.levels else plain_figures(scene),
         remaining=[one for one in found if id(one) not in told],
@@ -120,12 +119,14 @@ def _shown_levels(inputs: ReportInputs) -> list[Vertebra]:
 
 
 def _level_section(inputs: ReportInputs, scene: Scene, vertebra: Vertebra) -> LevelSection:
+    asked = vertebra.level in inputs.requested_levels
     planned = plan_of(inputs, vertebra.level)
     paths = () if planned is None else planned.paths
     return LevelSection(
         name=vertebra.level,
         verdict=verdict(vertebra),
-        pictures=closeup_figures(scene, inputs.spine, vertebra),
+        pictures=closeup_figures(scene, inputs.spine, vertebra, full=asked),
+        heights=level_heights(vertebra),
         no_pictures=NO_BACKDROP if scene.empty else NO_FRAME,
         reasons=list(vertebra.fracture.reasons),
         findings=ranked(vertebra.findings, ()),
@@ -203,6 +204,14 @@ def _cannot_date(inputs: ReportInputs) -> Finding | None:
     """What CT cannot say, wherever a level was graded."""
     graded = any(vertebra.fracture.genant_grade is not None for vertebra in inputs.spine.levels)
     return finding("ct-does-not-date") if graded else None
+
+
+def _ct_words(inputs: ReportInputs) -> str:
+    """The CT's date, or why there is none."""
+    if inputs.image is None:
+        return f"CT date {DASH} (no CT given)"
+    date = long_date(inputs.image.scan.study_date)
+    return f"CT date {DASH} (not in the file)" if date == DASH else f"CT of {date}"
 
 
 def _age(inputs: ReportInputs) -> str:

@@ -35,14 +35,19 @@ PARALLEL_RAD = 1e-4
 """Two endplates closer to parallel than this have no apex worth drawing."""
 
 
-def closeup_figures(scene: Scene, spine: Spine, vertebra: Vertebra) -> list[Figure]:
-    """The pictures of one level; empty where there is nothing to draw or the level has no frame."""
+def closeup_figures(scene: Scene, spine: Spine, vertebra: Vertebra, *, full: bool = True) -> list[Figure]:
+    """The pictures of one level; empty where there is nothing to draw or the level has no frame.
+
+    ``full`` adds the cut across the pedicles, for a level that may be treated.
+    """
     if scene.empty or vertebra.frame is None:
         return []
     axes = frame_axes(vertebra.frame)
     figures = [sagittal_figure(scene, spine, vertebra, axes)]
     if vertebra.pedicles.left is not None or vertebra.pedicles.right is not None:
-        figures += [axial_figure(scene, spine, vertebra, axes), coronal_figure(scene, spine, vertebra, axes)]
+        figures.append(axial_figure(scene, spine, vertebra, axes))
+        if full:
+            figures.append(coronal_figure(scene, spine, vertebra, axes))
     return figures
 
 
@@ -64,11 +69,10 @@ def sagittal_figure(scene: Scene, spine: Spine, vertebra: Vertebra, axes: Axes) 
     if front is not None and vertebra.wedge_angle_deg is not None:
         words = f"{number(vertebra.wedge_angle_deg)}°"
         picture.write(
-            (front[0] - 4.0, front[1] + 4.0),
+            (front[0], front[1] - 9.0),
             words,
             colour=style.ENDPLATE,
             size=13,
-            anchor="end",
             weight="700",
         )
     legend = [(style.HEIGHT, "measured heights, mm"), (style.ENDPLATE, "fitted endplates and wedge angle")]
@@ -133,7 +137,7 @@ def coronal_figure(scene: Scene, spine: Spine, vertebra: Vertebra, axes: Axes) -
     middle = centre - axes.right * float((centre - axes.origin) @ axes.right)
     plane = Plane(middle, -axes.right, -axes.superior, *CORONAL_MM)
     picture = _start(scene, spine, vertebra, plane, f"Coronal cut across the pedicles of {vertebra.level}.")
-    for side, pedicle in pedicles:
+    for _, pedicle in pedicles:
         isthmus = np.array(pedicle.isthmus_ras_mm)
         if pedicle.outline_ras_mm:
             ring = picture.path(np.array((*pedicle.outline_ras_mm, pedicle.outline_ras_mm[0])))
@@ -141,9 +145,9 @@ def coronal_figure(scene: Scene, spine: Spine, vertebra: Vertebra, axes: Axes) -
         circle = picture.path(_circle(isthmus, np.array(pedicle.axis_ras), pedicle.inscribed_diameter_mm))
         picture.drawing.polyline(circle, stroke=style.PEDICLE, stroke_width=2.2)
         x, y = picture.at(isthmus)
-        outward = -1.0 if side == "right" else 1.0
+        below = y + 0.5 * max(pedicle.height_mm, pedicle.inscribed_diameter_mm) * picture.px_per_mm + 20.0
         words = f"Ø {number(pedicle.inscribed_diameter_mm)} mm"
-        picture.write((x + outward * 62, y + 4), words, colour=style.PEDICLE, size=12.5, weight="700")
+        picture.write((x, below), words, colour=style.PEDICLE, size=12.5, weight="700")
     legend = [(style.PEDICLE, "inscribed circle, mm"), (style.HEIGHT, "outline of the isthmus section")]
     caption = (
         f"Across the pedicles of {vertebra.level} at the isthmus. Circles and outlines lie square to each "
@@ -180,9 +184,9 @@ def _endplate_lines(
         ends.append(picture.at(front))
     if len(ends) < 2:
         return None
-    (x0, y0), (x1, y1) = ends
+    (x0, y0), (x1, y1) = ends  # superior, inferior
     picture.drawing.line((x0, y0), (x1, y1), stroke=style.ENDPLATE, stroke_width=1.2, stroke_dasharray="2 3")
-    return (x0 + x1) / 2.0, (y0 + y1) / 2.0
+    return x0, min(y0, y1)
 
 
 def _trace(endplate: Endplate, plane: Plane, axes: Axes) -> tuple[FloatArray, FloatArray]:

@@ -23,9 +23,15 @@ IN_FRONT_MM = 48.0
 CLOSEST_KNOTS_MM = 2.0
 """Body centres less far below each other than this count as one point of the curve."""
 
+TRIM_STEP_MM = 2.0
+LETTER_ROOM_MM = 10.0
+"""Kept above and below the scan for the orientation letters."""
+
 RUN_OUT_MM = 25.0
-HEIGHT_PX = 640.0
-MAX_WIDTH_PX = 345.0
+HEIGHT_PX = 800.0
+BOTH_WIDTHS_PX = 685.0
+"""Room for both views side by side; they share one scale, so that the levels line up."""
+
 PIXEL_MM = 0.55
 
 
@@ -34,20 +40,14 @@ def overview_figures(scene: Scene, spine: Spine, requested: tuple[str, ...]) -> 
     if scene.empty or not any(vertebra.frame for vertebra in spine.levels):
         return []
     sagittal, coronal = overview_views(scene, spine)
+    scale = min(HEIGHT_PX / sagittal.height_mm, BOTH_WIDTHS_PX / (sagittal.width_mm + coronal.width_mm))
     names = ", ".join(vertebra.level for vertebra in spine.levels)
     return [
-        _figure(
-            scene, spine, sagittal, requested, "Sagittal", f"Sagittal view of {names}.", "sideways bends"
-        ),
-        _figure(
-            scene,
-            spine,
-            coronal,
-            requested,
-            "Coronal",
-            f"Coronal view of {names}.",
-            "forward and backward bends",
-        ),
+        _figure(scene, spine, view, requested, heading, f"{heading} view of {names}.", lost, scale)
+        for view, heading, lost in (
+            (sagittal, "Sagittal", "sideways bends"),
+            (coronal, "Coronal", "forward and backward bends"),
+        )
     ]
 
 
@@ -55,8 +55,8 @@ def overview_views(scene: Scene, spine: Spine) -> tuple[CurvedView, CurvedView]:
     """The sagittal and the coronal view, bent to run through every body centre."""
     axes = spine_axes(spine)
     front_and_back, aside = (IN_FRONT_MM, HALF_WIDTH_MM), (HALF_WIDTH_MM, HALF_WIDTH_MM)
-    sagittal = _follow(scene, spine, axes, hidden=axes.right, right=-axes.anterior, reach=front_and_back)
-    coronal = _follow(scene, spine, axes, hidden=axes.anterior, right=-axes.right, reach=aside)
+    sagittal = _follow(scene, spine, axes, right=-axes.anterior, reach=front_and_back)
+    coronal = _follow(scene, spine, axes, right=-axes.right, reach=aside)
     return sagittal, coronal
 
 
@@ -65,32 +65,45 @@ def _follow(
     spine: Spine,
     axes: Axes,
     *,
-    hidden: FloatArray,
     right: FloatArray,
     reach: tuple[float, float],
 ) -> CurvedView:
-    """A view along ``hidden`` whose rows run through the body centres."""
+    """A view whose rows run through the body centres, trimmed to what the CT covers."""
     bodies = [frame_axes(vertebra.frame) for vertebra in spine.levels if vertebra.frame is not None]
     offsets = np.array([body.origin for body in bodies]) - axes.origin
-    down, across, depth = offsets @ -axes.superior, offsets @ right, offsets @ hidden
-    top, bottom = _vertical_extent(scene, spine, axes, down)
-    left, end = across.min() - reach[0], across.max() + reach[1]
-    centre = axes.origin + right * (left + end) / 2.0 - axes.superior * (top + bottom) / 2.0
-    plane = Plane(centre, right, -axes.superior, float(end - left), float(bottom - top))
+    behind = np.cross(right, -axes.superior)
+    down, across, depth = offsets @ -axes.superior, offsets @ right, offsets @ behind
     order = np.argsort(down, kind="stable")
     order = order[np.diff(down[order], prepend=-np.inf) > CLOSEST_KNOTS_MM]
-    knots, values = down[order] - top, depth[order]
+    knots, values = down[order], depth[order]
     if len(knots) == 1:
-        knots, values = _along_axis(bodies[0], axes, hidden, float(knots[0]), float(values[0]))
-    sign = float(np.sign(hidden @ plane.normal_ras))
-    return CurvedView(plane, *_extended(knots, sign * values, float(bottom - top)))
+        knots, values = _along_axis(bodies[0], axes, behind, float(knots[0]), float(values[0]))
+    top, bottom = _vertical_extent(scene, spine, axes, down)
+    left, end = float(across.min()) - reach[0], float(across.max()) + reach[1]
+
+    def view(left: float, end: float, top: float, bottom: float) -> CurvedView:
+        centre = axes.origin + right * (left + end) / 2.0 - axes.superior * (top + bottom) / 2.0
+        plane = Plane(centre, right, -axes.superior, end - left, bottom - top)
+        return CurvedView(plane, *_extended(knots - top, values, bottom - top))
+
+    inside = scene.covered(view(left, end, top, bottom), TRIM_STEP_MM)
+    columns, rows = _kept(inside.mean(axis=0)), _kept(inside.mean(axis=1))
+    width, height = (end - left) / inside.shape[1], (bottom - top) / inside.shape[0]
+    first, last = top + rows[0] * height - LETTER_ROOM_MM, top + rows[1] * height + LETTER_ROOM_MM
+    return view(left + columns[0] * width, left + columns[1] * width, max(top, first), min(bottom, last))
+
+
+def _kept(share: FloatArray) -> tuple[int, int]:
+    """First and last + 1 of the lines of which at least half is covered; all when none is."""
+    covered = np.flatnonzero(share >= 0.5 * share.max())
+    return int(covered[0]), int(covered[-1]) + 1
 
 
 def _along_axis(
-    body: Axes, axes: Axes, hidden: FloatArray, knot: float, value: float
+    body: Axes, axes: Axes, behind: FloatArray, knot: float, value: float
 ) -> tuple[FloatArray, FloatArray]:
     """Two knots along the only body's own upright axis."""
-    slope = float(body.superior @ hidden) / float(body.superior @ axes.superior)
+    slope = float(body.superior @ behind) / float(body.superior @ axes.superior)
     return np.array([knot - 10.0, knot + 10.0]), np.array([value + 10.0 * slope, value - 10.0 * slope])
 
 
@@ -121,9 +134,9 @@ def _figure(
     heading: str,
     alt: str,
     lost: str,
+    scale: float,
 ) -> Figure:
-    width = min(MAX_WIDTH_PX, HEIGHT_PX * view.width_mm / view.height_mm)
-    picture = Picture(scene, view, width_px=width, alt=alt)
+    picture = Picture(scene, view, width_px=scale * view.width_mm, alt=alt)
     picture.ct(style.window(), pixel_mm=max(PIXEL_MM, view.height_mm / 900.0))
     for vertebra in spine.levels:
         chosen = vertebra.level in requested

@@ -103,6 +103,15 @@ class Scene:
         flat = np.array(corners, dtype=np.float64).reshape(-1, 3)
         return self.labels.volume.to_world(flat - 0.5)
 
+    def covered(self, view: View, pixel_mm: float) -> NDArray[np.bool_]:
+        """Which pixels of a view lie within the CT, shape (H, W); all of them without a CT."""
+        points = view.points(pixel_mm)
+        if self.image is None:
+            return np.ones(points.shape[:2], dtype=np.bool_)
+        voxel = self.image.to_voxel(points)
+        inside = (voxel > -0.5) & (voxel < np.array(self.image.shape) - 0.5)
+        return np.asarray(inside.all(axis=-1), dtype=np.bool_)
+
     def _mask(self, label_id: int) -> Volume | None:
         if label_id not in self._masks:
             self._masks[label_id] = self._cut_mask(label_id)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from endplate.anatomy.model import Vertebra
+from endplate.anatomy.model import Density, Vertebra
 from endplate.papers.words import DASH, interval, number, percent, quantity
 from endplate.planning.model import LevelPlan
 from endplate.report.losses import greatest_loss
@@ -86,16 +86,13 @@ def level_notes(planned: LevelPlan | None, level: str) -> list[Finding]:
 
 def _facts(vertebra: Vertebra) -> tuple[tuple[str, str], ...]:
     canal, density = vertebra.canal, vertebra.density
-    vbmd = quantity(density.vbmd_mgcc, "mg/cm³", 0)
-    if density.vbmd_interval_mgcc is not None:
-        vbmd += f" ({interval(*density.vbmd_interval_mgcc, digits=0)})"
     facts = [
         ("Wedge angle", quantity(vertebra.wedge_angle_deg, "°")),
         ("Local kyphosis", quantity(vertebra.local_kyphosis_deg, "°")),
         ("Canal compromise", percent(canal.compromise)),
         ("Canal depth", quantity(canal.ap_mm, "mm")),
         ("Posterior wall behind its line", quantity(vertebra.retropulsion_mm, "mm")),
-        ("Trabecular density", f"{quantity(density.mean_hu, 'HU', 0)}; {vbmd}"),
+        ("Trabecular density", _density_words(density)),
     ]
     if vertebra.cleft_ml:
         facts.append(("Gas cleft", quantity(vertebra.cleft_ml, "ml", 2)))
@@ -103,6 +100,16 @@ def _facts(vertebra: Vertebra) -> tuple[tuple[str, str], ...]:
         points = 100.0 * vertebra.fracture.distance_to_threshold
         facts.append(("Loss against the flagging threshold", f"{number(points, signed=True)} points"))
     return tuple(facts)
+
+
+def _density_words(density: Density) -> str:
+    """HU, and mg/cm³ with its interval where HU could be turned into density."""
+    words = [quantity(density.mean_hu, "HU", 0)]
+    if density.vbmd_mgcc is not None:
+        words.append(quantity(density.vbmd_mgcc, "mg/cm³", 0))
+        if density.vbmd_interval_mgcc is not None:
+            words[-1] += f" ({interval(*density.vbmd_interval_mgcc, digits=0)})"
+    return "; ".join(words)
 
 
 def plan_of(inputs: ReportInputs, level: str) -> LevelPlan | None:

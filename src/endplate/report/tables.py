@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from endplate.anatomy.model import Pedicle, Spine, Vertebra
 from endplate.papers.table import Cell, Row, Table
-from endplate.papers.words import DASH, interval, number, percent, quantity
-from endplate.report.losses import PARTS
+from endplate.papers.words import DASH, interval, number, quantity
+from endplate.report.losses import PARTS, height_loss_of
 
 CUT = "The level is cut by the edge of the scan."
 UNMEASURED = "The level could not be measured; see its findings."
@@ -40,8 +40,8 @@ def _heights(spine: Spine, requested: tuple[str, ...]) -> Table:
         grade = DASH if fracture.genant_grade is None else str(fracture.genant_grade)
         margin = fracture.distance_to_threshold
         cells += [
-            Cell(percent(vertebra.height_loss), _why(vertebra, NO_EXPECTATION)),
-            Cell(percent(vertebra.within_vertebra_loss), _why(vertebra, NOT_FOUND)),
+            Cell(_percent(vertebra.height_loss), _why(vertebra, NO_EXPECTATION)),
+            Cell(_percent(vertebra.within_vertebra_loss), _why(vertebra, NOT_FOUND)),
             Cell(grade, _why(vertebra, NOT_GRADED)),
             Cell(fracture.shape or DASH, _why(vertebra, NO_SHAPE)),
             Cell(number(None if margin is None else 100.0 * margin, signed=True), _why(vertebra, NOT_GRADED)),
@@ -69,6 +69,31 @@ def _heights(spine: Spine, requested: tuple[str, ...]) -> Table:
     )
 
 
+def level_heights(vertebra: Vertebra) -> Table:
+    """Heights of one level against expectation, for its close-up."""
+    rows = []
+    for part in PARTS:
+        loss = height_loss_of(vertebra, part)
+        span = None if loss is None else loss.interval
+        words = _percent(None if loss is None else loss.loss)
+        if span is not None:
+            words += f" ({interval(100.0 * span[0], 100.0 * span[1], digits=0)})"
+        expected = getattr(vertebra.expected_heights_mm, part)
+        spread = getattr(vertebra.expected_uncertainty_mm, part)
+        cells = (
+            _height(vertebra, part),
+            Cell(quantity(expected, uncertainty=spread), _why(vertebra, NO_EXPECTATION)),
+            Cell(words, _why(vertebra, NO_EXPECTATION)),
+        )
+        rows.append(Row(part.capitalize(), cells))
+    return Table(
+        caption=f"Heights of {vertebra.level}",
+        columns=(("", ""), ("Measured", "mm ± SD"), ("Expected", "mm ± SD"), ("Loss", "% (95 % interval)")),
+        rows=tuple(rows),
+        note="A negative loss is a body taller than expected.",
+    )
+
+
 def _body_and_canal(spine: Spine, requested: tuple[str, ...]) -> Table:
     rows = []
     for vertebra in spine.levels:
@@ -85,7 +110,7 @@ def _body_and_canal(spine: Spine, requested: tuple[str, ...]) -> Table:
             Cell(number(vertebra.body_volume_ml), _why(vertebra, NOT_FOUND)),
             Cell(number(canal.ap_mm), _why(vertebra, NOT_FOUND)),
             Cell(number(canal.width_mm), _why(vertebra, NOT_FOUND)),
-            Cell(percent(canal.compromise), _why(vertebra, NEEDS_CANAL)),
+            Cell(_percent(canal.compromise), _why(vertebra, NEEDS_CANAL)),
             Cell(number(vertebra.retropulsion_mm), _why(vertebra, NEEDS_BOTH)),
             Cell(number(vertebra.cleft_ml, 2), _why(vertebra, NO_CT if spine.geometry_only else NOT_FOUND)),
             Cell(hu, _why(vertebra, no_density)),
@@ -153,6 +178,10 @@ def _height(vertebra: Vertebra, part: str) -> Cell:
     measured = getattr(vertebra.heights_mm, part)
     spread = getattr(vertebra.heights_uncertainty_mm, part)
     return Cell(quantity(measured, uncertainty=spread), _why(vertebra, NOT_FOUND))
+
+
+def _percent(fraction: float | None) -> str:
+    return number(None if fraction is None else 100.0 * fraction, 0)
 
 
 def _why(vertebra: Vertebra, reason: str) -> str:
