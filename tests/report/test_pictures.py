@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import toy_spine
 from PIL import Image
+from scipy.ndimage import uniform_filter
 
 from endplate.anatomy.model import Spine
 from endplate.imaging.volume import LabelMap, Volume
@@ -20,6 +21,23 @@ from endplate.report.picture import Figure
 from endplate.report.plain_views import plain_figures
 from endplate.report.scene import Scene
 from endplate.report.slicing import Plane
+
+TURN = np.array([[np.cos(0.3), -np.sin(0.3), 0.0], [np.sin(0.3), np.cos(0.3), 0.0], [0.0, 0.0, 1.0]])
+
+
+def _grid(linear: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """A grid about the toy's middle."""
+    affine = np.eye(4)
+    affine[:3, :3] = linear
+    affine[:3, 3] = np.array([0.0, -20.0, 0.0]) - linear @ (np.array(shape) - 1.0) / 2.0
+    return affine, shape
+
+
+OTHER_GRIDS = {
+    "LPS": _grid(np.diag([-1.0, -1.0, 1.25]), (121, 151, 121)),
+    "PIR": _grid(np.array([[0, 0, 1.0], [-1.0, 0, 0], [0, -1.0, 0]]), (151, 151, 121)),
+    "oblique": _grid(TURN @ np.diag([1.0, 1.0, 1.1]), (150, 170, 137)),
+}
 
 
 def tree_of(figure: Figure) -> ET.Element:
@@ -249,3 +267,23 @@ def test_nothing_to_draw_gives_no_pictures(inputs: ReportInputs) -> None:
     assert overview_figures(empty, spine, ()) == []
     assert closeup.closeup_figures(empty, spine, spine.levels[0]) == []
     assert plain_figures(empty) == []
+
+
+@pytest.mark.parametrize("grid", ["PIR", "LPS", "oblique"])
+def test_the_same_patient_on_another_grid_gives_the_same_pictures(scene: Scene, grid: str) -> None:
+    """Same anatomy on turned and oblique voxels: the words are identical, grey levels differ by noise."""
+    spine = toy_spine.toy_spine()
+    turned = Scene(*toy_spine.toy_volumes(*OTHER_GRIDS[grid]))
+    assert turned.image.axis_codes != scene.image.axis_codes or grid == "oblique"
+    path = toy_spine.toy_path("right")
+    before, after = (
+        closeup.closeup_figures(each, spine, spine.levels[1])
+        + needle.needle_figures(each, spine, spine.levels[1], path)
+        for each in (scene, turned)
+    )
+    for one, other in zip(before, after, strict=True):
+        trees = tree_of(one), tree_of(other)
+        assert words_of(trees[0]) == words_of(trees[1])
+        smooth = [uniform_filter(pixels_of(t)[..., 0].astype(float), 9)[10:-10, 10:-10] for t in trees]
+        assert np.percentile(np.abs(smooth[0] - smooth[1]), 90) < 8.0
+        assert np.corrcoef(smooth[0].ravel(), smooth[1].ravel())[0, 1] > 0.95

@@ -19,6 +19,7 @@ from endplate.planning.model import LevelPlan, Plan, Refusal, RefusedSide
 from endplate.report import ReportInputs, build_report
 from endplate.report.losses import greatest_loss
 from endplate.report.summary import ranked, verdict
+from endplate.report.tables import NOT_GRADED
 from endplate.sources import Finding, finding
 
 VOID = {
@@ -211,7 +212,7 @@ def test_unknown_is_a_dash_with_its_reason(inputs: ReportInputs) -> None:
     for row in rows:
         assert set(re.findall(r"<td>([^<]*)", row)) == {"–"}
     assert "The level is cut by the edge of the scan." in text_of(html)
-    assert "Cannot be judged: the level is cut by the edge of the scan." in text_of(html)
+    assert "Cannot be judged: The level is cut by the edge of the scan." in text_of(html)
     assert "There is no close-up: the level could not be measured." in text_of(html)
 
 
@@ -301,7 +302,7 @@ def test_verdict_words() -> None:
         "Fracture, grade 2 (moderate), wedge shape: anterior height loss 38"
     )
     assert verdict(toy_spine.toy_vertebra(0)).startswith("No fracture seen: ")
-    assert verdict(Vertebra(level="L1", label_id=20, complete=True)) == "Cannot be judged."
+    assert verdict(Vertebra(level="L1", label_id=20, complete=True)) == "Cannot be judged: " + NOT_GRADED
 
 
 def test_findings_are_ranked_and_told_once() -> None:

@@ -13,6 +13,7 @@ from endplate.papers.words import DASH, interval, number, percent, quantity
 from endplate.planning.model import LevelPlan
 from endplate.report.losses import greatest_loss
 from endplate.report.model import ReportInputs
+from endplate.report.tables import CUT, why_unjudged
 from endplate.sources import Finding, finding
 
 GRADE_WORDS = {0: "no fracture", 1: "mild", 2: "moderate", 3: "severe"}
@@ -50,9 +51,7 @@ def verdict(vertebra: Vertebra) -> str:
     """One sentence: flagged with grade and shape, not flagged, or not to be judged."""
     fracture = vertebra.fracture
     if fracture.flagged is None:
-        return "Cannot be judged" + (
-            ": the level is cut by the edge of the scan." if not vertebra.complete else "."
-        )
+        return f"Cannot be judged: {CUT if not vertebra.complete else why_unjudged(vertebra)}"
     loss = greatest_loss(vertebra)
     which = "greatest" if loss is None else loss.part
     if not fracture.flagged:

@@ -42,9 +42,12 @@ def _heights(spine: Spine, requested: tuple[str, ...]) -> Table:
         cells += [
             Cell(_percent(vertebra.height_loss), _why(vertebra, NO_EXPECTATION)),
             Cell(_percent(vertebra.within_vertebra_loss), _why(vertebra, NOT_FOUND)),
-            Cell(grade, _why(vertebra, NOT_GRADED)),
+            Cell(grade, _why(vertebra, why_unjudged(vertebra))),
             Cell(fracture.shape or DASH, _why(vertebra, NO_SHAPE)),
-            Cell(number(None if margin is None else 100.0 * margin, signed=True), _why(vertebra, NOT_GRADED)),
+            Cell(
+                number(None if margin is None else 100.0 * margin, signed=True),
+                _why(vertebra, why_unjudged(vertebra)),
+            ),
         ]
         rows.append(_row(vertebra, cells, requested))
     return Table(
@@ -178,6 +181,11 @@ def _height(vertebra: Vertebra, part: str) -> Cell:
     measured = getattr(vertebra.heights_mm, part)
     spread = getattr(vertebra.heights_uncertainty_mm, part)
     return Cell(quantity(measured, uncertainty=spread), _why(vertebra, NOT_FOUND))
+
+
+def why_unjudged(vertebra: Vertebra) -> str:
+    """Why a level has no grade, in the words of the grading itself where it says so."""
+    return vertebra.fracture.reasons[0].text if vertebra.fracture.reasons else NOT_GRADED
 
 
 def _percent(fraction: float | None) -> str:
