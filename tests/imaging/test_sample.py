@@ -45,9 +45,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mask[5:15, 5:15, 1:5] = 30
     mask[5:15, 5:15, 5:9] = 31
     mask[5:15, 5:15, 9:20] = 32  # a seventh of it is in the box
-    mask[15:20, 5:15, 9:] = 33
     mask[15:20, 5:15, 10:] = 33
-    mask[16:20, 5:9, 9] = 0  # and of this one a sliver
+    mask[15:17, 5:8, 9] = 33  # and of this one a sliver
     mask[3, 4, :] = 52
     paths = {"pkg/ct.nii.gz": image, "pkg/mask.nii.gz": nibabel.Nifti1Image(mask, AFFINE)}
     target = folder / "pkg-1.0-py3-none-any.whl"
