@@ -86,3 +86,13 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> ScanFiles:
     write_nifti(made.volume.crop((0, 0, 0), keep), files.ct)
     write_nifti(made.labels.volume.crop((0, 0, 0), keep), files.labels)
     return files
+
+
+@pytest.fixture(scope="session")
+def assessed_case(phantom_files: ScanFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The phantom's case with its measurements and their report, no plan yet. Copy it before changing it."""
+    from endplate.case import Inputs, Parameters, assess_to_case
+
+    folder = tmp_path_factory.mktemp("assessed") / "case"
+    assess_to_case(folder, Inputs(ct=phantom_files.ct, labels=phantom_files.labels), Parameters())
+    return folder

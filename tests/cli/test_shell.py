@@ -49,6 +49,20 @@ def test_version(cli: Cli) -> None:
     assert cli("--version") == (0, f"endplate {endplate.__version__}\n", "")
 
 
+def test_the_kernel_cache_is_named_before_numba_loads() -> None:
+    """Numba reads its settings once, when it loads."""
+    script = (
+        "import os, sys; from endplate.cli.runtime import prepare; prepare();"
+        "print('numba' in sys.modules, os.environ['NUMBA_CACHE_DIR'])"
+    )
+    environment = {name: text for name, text in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("False ")
+    assert "kernels" in done.stdout
+
+
 def test_module_is_the_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "endplate", "--version"], capture_output=True, text=True, check=True

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from endplate import __version__
-from endplate.cli.runtime import cache_folder
 
 LEAST_FREE_MEMORY_GB = 2.0
 """A run of a thoracolumbar CT stays below this."""
@@ -38,6 +37,9 @@ SEGMENTERS = ("TotalSegmentator", "spineps", "nnUNetv2_predict")
 
 def examine(*, compiled: list[str]) -> dict[str, Any]:
     """Look at the machine; ``missing`` names what Endplate cannot do without."""
+    from endplate.imaging.sample import default_cache
+
+    cache = default_cache()
     required = _required_versions()
     missing = [name for name, version in required.items() if version is None]
     facts: dict[str, Any] = {
@@ -50,8 +52,8 @@ def examine(*, compiled: list[str]) -> dict[str, Any]:
         "numba": _numba_facts(),
         "memory_free_gb": _free_memory_gb(),
         "disk_free_gb": _gigabytes(shutil.disk_usage(_existing(Path.cwd())).free),
-        "cache": str(cache_folder()),
-        "cache_writable": os.access(_existing(cache_folder()), os.W_OK),
+        "cache": str(cache),
+        "cache_writable": os.access(_existing(cache), os.W_OK),
         "sample": _has_sample(),
         "extras": {name: all(_has(module) for module in needs) for name, needs in EXTRAS.items()},
         "segmenters": [name for name in SEGMENTERS if shutil.which(name)],
@@ -116,9 +118,10 @@ def _free_memory_gb() -> float | None:
 
 
 def _has_sample() -> bool:
-    from endplate.imaging.sample import sample_paths
+    from endplate.imaging.sample import SampleSource, default_cache, is_whole
 
-    return sample_paths() is not None
+    source = SampleSource.pinned()
+    return is_whole(default_cache() / f"sample-{source.wheel_sha256[:8]}", source)
 
 
 def _existing(path: Path) -> Path:

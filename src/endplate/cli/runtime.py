@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 ROOMS_WITH_KERNELS = ("imaging", "anatomy", "synthetic", "planning")
 """Rooms whose compiled code is cached between runs."""
-
-
-def cache_folder() -> Path:
-    """Folder for what can be made again: ``ENDPLATE_CACHE``, else the user's cache folder."""
-    named = os.environ.get("ENDPLATE_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "endplate"
 
 
 def prepare() -> None:
@@ -27,8 +17,9 @@ def prepare() -> None:
     if "NUMBA_CACHE_DIR" in os.environ:
         return
     from endplate.case.hashing import code_hash
+    from endplate.imaging.sample import default_cache
 
-    folder = cache_folder() / "kernels" / code_hash(ROOMS_WITH_KERNELS)[:16]
+    folder = default_cache() / "kernels" / code_hash(ROOMS_WITH_KERNELS)[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

