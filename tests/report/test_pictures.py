@@ -34,9 +34,9 @@ def _grid(linear: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, 
 
 
 OTHER_GRIDS = {
-    "LPS": _grid(np.diag([-1.0, -1.0, 1.25]), (121, 151, 121)),
-    "PIR": _grid(np.array([[0, 0, 1.0], [-1.0, 0, 0], [0, -1.0, 0]]), (151, 151, 121)),
-    "oblique": _grid(TURN @ np.diag([1.0, 1.0, 1.1]), (150, 170, 137)),
+    "LPS": _grid(np.diag([-1.4, -1.4, 1.25]), (81, 101, 111)),
+    "PIR": _grid(np.array([[0, 0, 1.3], [-1.2, 0, 0], [0, -1.2, 0]]), (119, 115, 85)),
+    "oblique": _grid(TURN @ np.diag([1.3, 1.3, 1.2]), (108, 123, 115)),
 }
 
 

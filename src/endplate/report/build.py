@@ -10,7 +10,7 @@ from endplate.papers.table import Cell, Row, Table
 from endplate.papers.words import DASH, listed, long_date, number
 from endplate.planning.model import LevelPlan, RefusedSide
 from endplate.report.closeup import closeup_figures
-from endplate.report.height_chart import height_chart
+from endplate.report.height_chart import chart_height_px, height_chart
 from endplate.report.model import ReportInputs
 from endplate.report.needle import LEGEND, needle_figures
 from endplate.report.needle_tables import margins_table, path_table
@@ -80,7 +80,9 @@ def build_report(inputs: ReportInputs) -> str:
         needle_legend=LEGEND,
         plan_table=_plan_table(inputs),
         pressing=pressing,
-        overview=overview_figures(scene, inputs.spine, inputs.requested_levels),
+        overview=overview_figures(
+            scene, inputs.spine, inputs.requested_levels, chart_px=chart_height_px(inputs.spine)
+        ),
         chart=height_chart(inputs.spine, inputs.requested_levels),
         levels=levels,
         tables=tables(inputs.spine, inputs.requested_levels),

@@ -25,10 +25,10 @@ LOW, HIGH = 30.0, 125.0
 
 def height_chart(spine: Spine, requested: tuple[str, ...]) -> Figure | None:
     """Draw the chart; ``None`` where no level has a measured and an expected height."""
-    rows = [vertebra for vertebra in spine.levels if any(height_loss_of(vertebra, part) for part in PARTS)]
+    rows = _rows(spine)
     if not rows:
         return None
-    height = TOP + ROW * len(rows) + FOOT
+    height = chart_height_px(spine)
     names = ", ".join(vertebra.level for vertebra in rows)
     drawing = Drawing(
         WIDTH, height, alt=f"Chart of the heights of {names} as per cent of the expected height."
@@ -54,6 +54,16 @@ def height_chart(spine: Spine, requested: tuple[str, ...]) -> Figure | None:
     return Figure(
         svg=drawing.markup("chart"), caption=caption, heading="Heights against expectation", legend=legend
     )
+
+
+def chart_height_px(spine: Spine) -> float:
+    """Height of the chart in CSS pixels; 0 where there is none."""
+    rows = _rows(spine)
+    return TOP + ROW * len(rows) + FOOT if rows else 0.0
+
+
+def _rows(spine: Spine) -> list[Vertebra]:
+    return [vertebra for vertebra in spine.levels if any(height_loss_of(vertebra, part) for part in PARTS)]
 
 
 def _threshold_words() -> str:

@@ -14,7 +14,7 @@ from endplate.papers.words import number
 from endplate.planning.model import NeedlePath
 from endplate.report import style
 from endplate.report.axes import PATIENT, frame_axes
-from endplate.report.picture import Figure, Picture
+from endplate.report.picture import Box, Figure, Picture
 from endplate.report.scene import Scene
 from endplate.report.slicing import Plane, square_to
 
@@ -28,8 +28,6 @@ LABEL_OFFSETS_PX = (40.0, -40.0, 56.0, -56.0, 72.0, -72.0, 88.0)
 """Distances from the needle at which a word may stand, tried in turn until it covers no other word."""
 
 LABEL_SIZE = 12.5
-
-Box = tuple[float, float, float, float]
 
 
 LEGEND = (
@@ -126,7 +124,7 @@ def _marks(picture: Picture, path: NeedlePath, plane: Plane) -> None:
         ("posterior wall", path.posterior_wall_ras_mm, style.WALL),
         ("tip", path.tip_ras_mm, style.NEEDLE),
     )
-    taken: list[Box] = []
+    taken = picture.taken()
     for words, place, colour in marks:
         picture.marker(place, colour=colour)
         x, y = picture.at(place)

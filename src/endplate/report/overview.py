@@ -29,18 +29,32 @@ LETTER_ROOM_MM = 10.0
 
 RUN_OUT_MM = 25.0
 HEIGHT_PX = 800.0
+"""Height of the views on a page of their own."""
+
+PAGE_PX = 750.0
+"""Room for views and chart together on one printed page."""
+
+LEAST_PX = 480.0
+"""Views that would be lower than this to share a page with the chart get a page of their own."""
+
 BOTH_WIDTHS_PX = 685.0
 """Room for both views side by side; they share one scale, so that the levels line up."""
 
 PIXEL_MM = 0.55
 
 
-def overview_figures(scene: Scene, spine: Spine, requested: tuple[str, ...]) -> list[Figure]:
-    """Sagittal and coronal views with level names; empty with nothing to draw or no level to follow."""
+def overview_figures(
+    scene: Scene, spine: Spine, requested: tuple[str, ...], *, chart_px: float = 0.0
+) -> list[Figure]:
+    """Sagittal and coronal views with level names; empty with nothing to draw or no level to follow.
+
+    ``chart_px`` is the height of the chart that follows, to share a printed page with it where both fit.
+    """
     if scene.empty or not any(vertebra.frame for vertebra in spine.levels):
         return []
     sagittal, coronal = overview_views(scene, spine)
-    scale = min(HEIGHT_PX / sagittal.height_mm, BOTH_WIDTHS_PX / (sagittal.width_mm + coronal.width_mm))
+    height_px = PAGE_PX - chart_px if PAGE_PX - chart_px >= LEAST_PX else HEIGHT_PX
+    scale = min(height_px / sagittal.height_mm, BOTH_WIDTHS_PX / (sagittal.width_mm + coronal.width_mm))
     names = ", ".join(vertebra.level for vertebra in spine.levels)
     return [
         _figure(scene, spine, view, requested, heading, f"{heading} view of {names}.", lost, scale)

@@ -19,8 +19,10 @@ from endplate.report.slicing import SplineOrder, View
 SCALE_BARS_MM = (100.0, 50.0, 20.0, 10.0, 5.0)
 """Lengths a scale bar may have: the longest that takes at most a quarter of the picture's width."""
 
+Box = tuple[float, float, float, float]
+
 _EDGE = 5.0
-_LETTER_SIZE = 17.0
+LETTER_SIZE = 17.0
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,19 @@ class Picture:
         """Add words to the small print in the lower right corner."""
         self._notes.append(words)
 
+    def taken(self) -> list[Box]:
+        """Boxes (left, top, right, bottom) of the letters, the scale bar and the small print."""
+        width, height = self.drawing.width, self.drawing.height
+        half = 0.75 * LETTER_SIZE
+        return [
+            (0.0, height / 2.0 - half, 2.0 * half, height / 2.0 + half),
+            (width - 2.0 * half, height / 2.0 - half, width, height / 2.0 + half),
+            (width / 2.0 - half, 0.0, width / 2.0 + half, LETTER_SIZE + 4.0),
+            (width / 2.0 - half, height - LETTER_SIZE - 6.0, width / 2.0 + half, height),
+            (0.0, height - 30.0, width / 3.0, height),
+            (0.6 * width, height - 16.0, width, height),
+        ]
+
     def figure(self, caption: str, *, heading: str = "", legend: Iterable[tuple[str, str]] = ()) -> Figure:
         """Finish the picture: letters, scale bar and small print go on top."""
         self._letters()
@@ -154,7 +169,7 @@ class Picture:
 
     def _letters(self) -> None:
         letters = self.view.letters
-        width, height, size = self.drawing.width, self.drawing.height, _LETTER_SIZE
+        width, height, size = self.drawing.width, self.drawing.height, LETTER_SIZE
         middle = height / 2.0 + size * 0.36
         places: tuple[tuple[str, Point, Anchor], ...] = (
             (letters.left, (_EDGE, middle), "start"),
