@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import endplate
+from endplate.case.stage import Stage
+from endplate.case.stages import STAGES
 
 ROOT = Path(endplate.__file__).parent
 
@@ -83,6 +85,19 @@ def test_imports_point_left(module: Path) -> None:
 def test_the_rule_itself(room: str, code: str, allowed: bool) -> None:
     found = imported_rooms(code, package=("endplate", room))
     assert (forbidden(room, found) == []) is allowed
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_stage_declares_every_room_whose_code_it_runs(stage: Stage) -> None:
+    """Its saved result would otherwise survive a change of that code."""
+    below = {"units", "errors", "sources"}
+    used = {
+        other
+        for room in set(stage.rooms) - {"case"}
+        for module in (ROOT / room).rglob("*.py")
+        for other in imported_rooms(module.read_text("utf-8"), package=("endplate", room))
+    }
+    assert used - below <= set(stage.rooms)
 
 
 def forbidden(room: str, imported: set[str]) -> list[str]:
