@@ -113,7 +113,7 @@ def _image(store: Store, stack: SeriesStack, notes: list[Finding]) -> StoredImag
     if any(np.ptp(positions[list(group)], axis=0).max() > sideways for group in order.groups):
         raise _mixed()
     origin, step = regular_step(positions[[group[0] for group in order.groups]], normal)
-    affine = _affine(first.orientation, first.pixel_spacing, origin, step)
+    affine = _affine(stack, origin, step)
     data, sha256, kept_padding_hu = _pixels(store, stack, order.groups)
     doubles = len(stack.headers) - len(order.groups)
     if doubles:
@@ -127,15 +127,10 @@ def _image(store: Store, stack: SeriesStack, notes: list[Finding]) -> StoredImag
     return StoredImage(data, affine, 1.0, 0.0, scan, tuple(notes))
 
 
-def _affine(
-    orientation: tuple[float, ...] | None,
-    pixel_spacing: tuple[float, float] | None,
-    origin_lps_mm: FloatArray,
-    step_lps_mm: FloatArray,
-) -> FloatArray:
+def _affine(stack: SeriesStack, origin_lps_mm: FloatArray, step_lps_mm: FloatArray) -> FloatArray:
     """Voxel (column, row, slice) → RAS mm."""
-    row, column = np.array(orientation, dtype=np.float64).reshape(2, 3)
-    between_rows, between_columns = np.array(pixel_spacing, dtype=np.float64)
+    row, column, _ = stack.axes_lps
+    between_rows, between_columns = np.array(stack.first.pixel_spacing, dtype=np.float64)
     affine = np.eye(4)
     affine[:3, 0] = row * between_columns
     affine[:3, 1] = column * between_rows

@@ -20,6 +20,9 @@ from endplate.sources import value
 DIRECTION_TOLERANCE = 1e-3
 """Two images lie in one direction when no direction cosine differs by more."""
 
+DIRECTION_ROUNDING = 0.03
+"""Direction cosines written to two decimals miss unit length and right angle by less."""
+
 SPACING_TOLERANCE = 1e-3
 """Two images have one voxel size when the sizes differ by no more than this fraction."""
 
@@ -92,11 +95,22 @@ class SeriesStack:
         return self.headers[0]
 
     @property
+    def axes_lps(self) -> FloatArray:
+        """Unit vectors along the rows, down the columns and along the normal, LPS, shape (3, 3).
+
+        Directions are rounded in files; they are made exactly perpendicular.
+        """
+        row, column = np.array(self.first.orientation, dtype=np.float64).reshape(2, 3)
+        row /= np.linalg.norm(row)
+        column -= (column @ row) * row
+        column /= np.linalg.norm(column)
+        return np.array([row, column, np.cross(row, column)])
+
+    @property
     def normal_lps(self) -> FloatArray:
         """Unit normal of the slices, LPS, shape (3,)."""
-        row, column = np.array(self.first.orientation, dtype=np.float64).reshape(2, 3)
-        normal: FloatArray = np.cross(row, column)
-        return normal / np.linalg.norm(normal)
+        normal: FloatArray = self.axes_lps[2]
+        return normal
 
     @property
     def positions_lps_mm(self) -> FloatArray:
@@ -129,8 +143,8 @@ class SeriesStack:
             yield _unusable(
                 "unsupported-transfer-syntax",
                 "compressed in a way that the installed packages cannot decode",
-                "Install the extra for compressed DICOM (pip install 'endplate[dicom]'), or export the series "
-                "uncompressed (Explicit VR Little Endian).",
+                "Install the extra for compressed DICOM (pip install 'endplate[dicom]'), or export the "
+                "series uncompressed (Explicit VR Little Endian).",
             )
         if not all(header.rescaled and header.rescale_type in HOUNSFIELD_TYPES for header in self.headers):
             yield _unusable(
@@ -245,7 +259,7 @@ def series_info(key: str, stack: SeriesStack) -> SeriesInfo:
         places = order_slices(stack.positions_lps_mm, stack.normal_lps).along_mm
         if len(places) > 1:
             row_mm, column_mm = first.pixel_spacing
-            spacing = (column_mm, row_mm, float(np.median(np.diff(places))))
+            spacing = (column_mm, row_mm, round(float(np.median(np.diff(places))), 4))
     return SeriesInfo(
         key=key,
         modality=first.scan.modality,
@@ -293,7 +307,7 @@ def _sound(header: SliceHeader) -> bool:
         return False
     row, column = np.array(header.orientation).reshape(2, 3)
     off = (row @ row - 1.0, column @ column - 1.0, row @ column)
-    return bool(np.abs(off).max() < 0.01 and min(header.pixel_spacing) > 0)
+    return bool(np.abs(off).max() < DIRECTION_ROUNDING and min(header.pixel_spacing) > 0)
 
 
 def _rank(group: list[SliceHeader]) -> tuple[object, ...]:

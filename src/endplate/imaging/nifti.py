@@ -117,7 +117,7 @@ def _layout(header: Any) -> tuple[np.dtype[Any], float, float, int]:
     """Return voxel type, slope, intercept and the place of the first voxel."""
     try:
         dtype = header.get_data_dtype()
-    except HeaderDataError:
+    except (HeaderDataError, KeyError):
         raise file_unreadable(KIND, "its voxel type is unknown") from None
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise file_unsupported(

@@ -92,7 +92,7 @@ def check_values(data: NDArray[Any], modality: str | None = None) -> None:
     tissue_low, tissue_high, tissue_part = value("imaging.hu_tissue")
     tissue = float(np.mean((sample > tissue_low) & (sample < tissue_high)))
     reason = None
-    if low >= 0 and data.dtype.kind in "iu" and len(np.unique(sample)) < FEWEST_CT_VALUES:
+    if low >= 0 and len(np.unique(sample)) < FEWEST_CT_VALUES and bool((sample == np.rint(sample)).all()):
         reason = "a label map or mask"
     elif low > value("imaging.hu_low_below"):
         reason = "an image without fat, air or noise below zero"

@@ -15,7 +15,11 @@ from endplate.imaging.geometry import FloatArray, voxel_sizes_mm
 from endplate.imaging.stored import check_size
 
 ORTHOGONAL_TOLERANCE_MM = 0.05
-"""A grid counts as rectangular when no voxel strays further than this from a rectangular one."""
+"""A grid is rectangular when no voxel strays further than this from a rectangular one."""
+
+TOLERATED_SHEAR_DEG = 0.1
+"""Less shear comes from rounded direction cosines. It is left alone: the affine stays exact, and lengths
+along the axes are right to two parts in a million, while resampling would blur."""
 
 STEEPEST_SHEAR_DEG = 45.0
 """Gantries tilt by 30° at most; a steeper grid is a broken header."""
@@ -32,8 +36,12 @@ class Rectified:
 
 def is_rectangular(affine: FloatArray, shape: tuple[int, ...]) -> bool:
     """Say whether the axes of a grid are perpendicular to within ``ORTHOGONAL_TOLERANCE_MM``."""
-    stray = _stray_mm(affine[:3, :3], voxel_sizes_mm(affine), shape)
-    return all(mm <= ORTHOGONAL_TOLERANCE_MM for mm in stray.values())
+    sizes = voxel_sizes_mm(affine)
+    for (a, b), degrees in _shear_deg(affine[:3, :3], sizes).items():
+        shorter = min(float(sizes[a]) * (shape[a] - 1), float(sizes[b]) * (shape[b] - 1))
+        if math.radians(degrees) * shorter > ORTHOGONAL_TOLERANCE_MM:
+            return False
+    return True
 
 
 def rectify(data: NDArray[Any], affine: FloatArray, *, fill: float, nearest: bool = False) -> Rectified:
@@ -58,10 +66,10 @@ def rectify(data: NDArray[Any], affine: FloatArray, *, fill: float, nearest: boo
     """
     columns = affine[:3, :3]
     sizes = voxel_sizes_mm(affine)
-    stray = _stray_mm(columns, sizes, data.shape)
-    if all(mm <= ORTHOGONAL_TOLERANCE_MM for mm in stray.values()):
+    shear = _shear_deg(columns, sizes)
+    if max(shear.values()) <= TOLERATED_SHEAR_DEG:
         return Rectified(data, affine, 0.0)
-    stacked = [a for a in range(3) if stray[_others(a)] <= ORTHOGONAL_TOLERANCE_MM]
+    stacked = [a for a in range(3) if shear[_others(a)] <= TOLERATED_SHEAR_DEG]
     if not stacked:
         raise _too_sheared()
     axis = max(stacked, key=lambda a: (round(float(sizes[a]), 3), a))
@@ -85,10 +93,9 @@ def rectify(data: NDArray[Any], affine: FloatArray, *, fill: float, nearest: boo
     straight[:3, axis] = upright
     straight[:3, 3] -= columns @ offsets
     result = _like(data, shape, fill)
-    for index in range(data.shape[axis]):
+    planes, targets = np.moveaxis(data, axis, 0), np.moveaxis(result, axis, 0)
+    for index, (plane, target) in enumerate(zip(planes, targets, strict=True)):
         shifts = steps * index + offsets
-        plane = np.take(data, index, axis=axis)
-        target = np.moveaxis(result, axis, 0)[index]
         target[...] = _moved(plane, target.shape, (float(shifts[p]), float(shifts[q])), fill, nearest)
     return Rectified(result, straight, tilt_deg)
 
@@ -98,13 +105,11 @@ def _others(axis: int) -> tuple[int, int]:
     return first, second
 
 
-def _stray_mm(columns: FloatArray, sizes: FloatArray, shape: tuple[int, ...]) -> dict[tuple[int, int], float]:
-    """How far the last voxel of one axis strays from the perpendicular of another, per pair of axes."""
-    stray = {}
-    for a, b in combinations(range(3), 2):
-        cosine = abs(float(columns[:, a] @ columns[:, b]) / float(sizes[a] * sizes[b]))
-        stray[a, b] = cosine * min(float(sizes[a]) * (shape[a] - 1), float(sizes[b]) * (shape[b] - 1))
-    return stray
+def _shear_deg(columns: FloatArray, sizes: FloatArray) -> dict[tuple[int, int], float]:
+    """How far each pair of axes is from perpendicular."""
+    unit = columns / sizes
+    cosine = np.clip(np.abs(unit.T @ unit), 0.0, 1.0)
+    return {(a, b): math.degrees(math.asin(cosine[a, b])) for a, b in combinations(range(3), 2)}
 
 
 def _like(data: NDArray[Any], shape: list[int], fill: float) -> NDArray[Any]:
