@@ -90,14 +90,15 @@ def _facts(vertebra: Vertebra) -> tuple[tuple[str, str], ...]:
         ("Local kyphosis", quantity(vertebra.local_kyphosis_deg, "°")),
         ("Canal compromise", percent(canal.compromise)),
         ("Canal depth", quantity(canal.ap_mm, "mm")),
-        ("Posterior wall behind its line", quantity(vertebra.retropulsion_mm, "mm")),
+        ("Retropulsion", quantity(vertebra.retropulsion_mm, "mm")),
         ("Trabecular density", _density_words(density)),
     ]
     if vertebra.cleft_ml:
         facts.append(("Gas cleft", quantity(vertebra.cleft_ml, "ml", 2)))
-    if vertebra.fracture.distance_to_threshold is not None:
-        points = 100.0 * vertebra.fracture.distance_to_threshold
-        facts.append(("Loss against the flagging threshold", f"{number(points, signed=True)} points"))
+    margin = vertebra.fracture.distance_to_threshold
+    if margin is not None:
+        side = "above" if margin >= 0.0 else "below"
+        facts.append(("Flagging threshold", f"{number(100.0 * abs(margin))} points {side} it"))
     return tuple(facts)
 
 
