@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_report_pictures import tree_of, words_of
 from test_report_page import read, text_of
+from test_report_pictures import tree_of, words_of
 
 from endplate.anatomy import assess
 from endplate.anatomy.model import Spine
