@@ -100,6 +100,27 @@ def test_arches_are_seen_and_their_absence_too(spacing: tuple[float, float, floa
             assert (area >= 60.0) is arches, (level, area)
 
 
+@pytest.mark.parametrize("lean", [(0.3, 0.0), (-0.3, 0.0), (0.0, 0.3), (0.0, -0.3)])
+def test_a_canal_is_seen_though_the_spine_leans_from_the_guess(lean: tuple[float, float]) -> None:
+    """17 degrees off to either side or to front and back: a curve, or neighbours cut by the volume."""
+    ids, affine = draw({"L2": 21}, spacing=(1.0, 1.0, 1.0))
+    stat = measure_labels(ids, affine)[21]
+    up = np.array([*lean, 1.0]) / np.linalg.norm([*lean, 1.0])
+    assert canal_area_mm2(ids, affine, stat, up) > 150.0
+
+
+def test_stray_voxels_do_not_move_the_middle_of_a_label() -> None:
+    ids, affine = draw({"L2": 21}, spacing=(2.0, 2.0, 2.0))
+    before = measure_labels(ids, affine)[21]
+    ids[0, 0, :4] = 21
+    after = measure_labels(ids, affine)[21]
+    assert np.abs(after.centre_ras_mm - before.centre_ras_mm).max() <= 1.0
+    assert after.cut
+    assert not before.cut
+    bone = np.argwhere(draw({"L2": 21}, spacing=(2.0, 2.0, 2.0))[0] > 0)
+    assert np.allclose(before.centre_ras_mm, affine[:3, :3] @ np.median(bone, axis=0) + affine[:3, 3])
+
+
 def test_vertebrae_cut_by_the_volume_do_not_hide_the_whole_one() -> None:
     """L2 to L4 with most of L2 and L4 outside, as in a crop around one vertebra."""
     numbers = scheme_ids("verse", ("L2", "L3", "L4"))

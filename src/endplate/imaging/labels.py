@@ -158,12 +158,15 @@ def _whole_numbers(data: NDArray[Any]) -> NDArray[np.unsignedinteger]:
             f"The label file holds values from {low:.0f} to {high:.0f}: it is an image, not a label map.",
             do="Give the CT first and the label map with --labels.",
         )
-    whole = np.empty(data.shape, dtype=np.uint8 if high < 256 else np.uint16)
+    smallest = np.uint8 if high < 256 else np.uint16
+    if data.dtype.kind != "f":
+        return data.astype(smallest, copy=False)
+    whole = np.empty(data.shape, dtype=smallest, order="F" if data.flags.f_contiguous else "C")
     for k in range(
         data.shape[2]
-    ):  # slice by slice: a whole copy in floating point would be eight times as large
+    ):  # slice by slice: a whole copy in floating point would be eight times larger
         rounded = np.rint(data[:, :, k])
-        if data.dtype.kind == "f" and np.abs(data[:, :, k] - rounded).max() > WHOLE_NUMBER_TOLERANCE:
+        if np.abs(data[:, :, k] - rounded).max() > WHOLE_NUMBER_TOLERANCE:
             raise _not_integers("fractions")
         whole[:, :, k] = rounded
     return whole
