@@ -25,14 +25,14 @@ class DensityEstimate:
     Parameters
     ----------
     value, low, high:
-        Estimate and its interval, mg/cm³; ``None`` where there was no mean HU.
+        Estimate and its interval, mg/cm³.
     bone:
         The mean HU is one that cancellous bone can show; else the value describes gas, cement or metal.
     """
 
-    value: float | None
-    low: float | None
-    high: float | None
+    value: float
+    low: float
+    high: float
     bone: bool = True
 
 
@@ -122,10 +122,16 @@ class Calibration:
             kvp,
         )
 
-    def density(self, mean_hu: float | None) -> DensityEstimate:
-        """Density of a volume of bone from its mean HU; all ``None`` where there is none (no CT, no bone)."""
-        if mean_hu is None or not math.isfinite(mean_hu):
-            return DensityEstimate(None, None, None)
+    def density(self, mean_hu: float) -> DensityEstimate:
+        """Density of a volume of bone from its mean HU.
+
+        Raises
+        ------
+        ValueError
+            ``mean_hu`` is not finite: without a CT there is no density, not an unknown one.
+        """
+        if not math.isfinite(mean_hu):
+            raise ValueError("the mean HU of a volume of bone is finite")
         estimate = self.slope * mean_hu + self.intercept
         half = max(self.relative_interval * abs(estimate), self.absolute_interval)
         low, high = value("calibration.trabecular_hu_range")
