@@ -109,6 +109,18 @@ def test_same_inputs_same_bytes(inputs: ReportInputs, html: str) -> None:
     assert build_report(again).encode() == html.encode()
 
 
+def test_rounded_documents_are_drawn(inputs: ReportInputs) -> None:
+    """A saved spine holds directions with few digits; they are not exactly square any more."""
+    lean = np.radians(7.0)
+    c, s = round(float(np.cos(lean)), 3), round(float(np.sin(lean)), 3)
+    levels = []
+    for vertebra in inputs.spine.levels:
+        tilted = {"anterior_ras": (0.0, c, -s), "superior_ras": (0.0, s, c), "right_ras": (0.999, 0.0, 0.0)}
+        levels.append(vertebra.model_copy(update={"frame": vertebra.frame.model_copy(update=tilted)}))
+    spine = inputs.spine.model_copy(update={"levels": tuple(levels)})
+    assert "L1 close up" in text_of(build_report(replace(inputs, spine=spine)))
+
+
 def test_nothing_is_loaded_from_elsewhere(html: str) -> None:
     outline = read(html)
     assert outline.references

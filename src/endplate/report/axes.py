@@ -8,7 +8,7 @@ import numpy as np
 
 from endplate.anatomy.model import Frame, Spine
 from endplate.imaging.geometry import FloatArray
-from endplate.report.slicing import square_to
+from endplate.report.slicing import square_to, unit
 
 
 class Axes(NamedTuple):
@@ -25,12 +25,11 @@ PATIENT = Axes(np.zeros(3), np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0])
 
 
 def frame_axes(frame: Frame) -> Axes:
-    """The axes of one vertebra."""
+    """The axes of one vertebra, made exactly square again: a document holds rounded numbers."""
+    superior = unit(frame.superior_ras)
+    anterior = square_to(frame.anterior_ras, superior)
     return Axes(
-        np.array(frame.origin_ras_mm, dtype=np.float64),
-        np.array(frame.right_ras, dtype=np.float64),
-        np.array(frame.anterior_ras, dtype=np.float64),
-        np.array(frame.superior_ras, dtype=np.float64),
+        np.array(frame.origin_ras_mm, dtype=np.float64), np.cross(anterior, superior), anterior, superior
     )
 
 
@@ -44,8 +43,7 @@ def spine_axes(spine: Spine) -> Axes:
     frames = [frame_axes(vertebra.frame) for vertebra in spine.levels if vertebra.frame is not None]
     if not frames:
         return PATIENT
-    mean = np.sum([axes.right for axes in frames], axis=0)
-    right = np.asarray(mean / np.linalg.norm(mean), dtype=np.float64)
+    right = unit(np.sum([axes.right for axes in frames], axis=0))
     superior = square_to(PATIENT.superior, right)
     origin = np.mean([axes.origin for axes in frames], axis=0)
     return Axes(origin, right, np.cross(superior, right), superior)

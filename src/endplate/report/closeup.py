@@ -13,7 +13,7 @@ from endplate.report import style
 from endplate.report.axes import Axes, frame_axes
 from endplate.report.picture import Figure, Picture
 from endplate.report.scene import Scene
-from endplate.report.slicing import Plane, square_to
+from endplate.report.slicing import Plane, square_to, unit
 
 WIDTH_PX = 345.0
 PIXEL_MM = 0.3
@@ -98,7 +98,7 @@ def axial_figure(scene: Scene, spine: Spine, vertebra: Vertebra, axes: Axes) -> 
     plane = Plane(middle, -across, -square_to(forward, across), *AXIAL_MM)
     picture = _start(scene, spine, vertebra, plane, f"Axial cut through the pedicles of {vertebra.level}.")
     for side, pedicle in pedicles:
-        isthmus, axis = np.array(pedicle.isthmus_ras_mm), np.array(pedicle.axis_ras)
+        isthmus, axis = np.array(pedicle.isthmus_ras_mm), unit(pedicle.axis_ras)
         axis = axis * (1.0 if axis @ axes.anterior >= 0.0 else -1.0)
         picture.line(
             isthmus - AXIS_BEHIND_MM * axis,
@@ -191,9 +191,9 @@ def _endplate_lines(
 
 def _trace(endplate: Endplate, plane: Plane, axes: Axes) -> tuple[FloatArray, FloatArray]:
     """Point and forward direction of the line in which an endplate's plane cuts the picture."""
-    normal = np.array(endplate.normal_ras)
+    normal = unit(endplate.normal_ras)
     along = np.cross(normal, plane.normal_ras)
-    along = along / np.linalg.norm(along)
+    along = unit(along)
     along = along if along @ axes.anterior >= 0.0 else -along
     centre = np.array(endplate.centre_ras_mm)
     # The fitted centre may lie beside the picture: slide it within its own plane onto the picture.
@@ -215,10 +215,9 @@ def _height_line(picture: Picture, line: HeightLine, name: str, height: float | 
 
 def _circle(centre: FloatArray, normal: FloatArray, diameter_mm: float) -> FloatArray:
     """Points of a circle square to ``normal``, shape (49, 3), RAS mm."""
-    unit = normal / np.linalg.norm(normal)
-    helper = np.eye(3)[int(np.argmin(np.abs(unit)))]
-    first = square_to(helper, unit)
-    second = np.cross(unit, first)
+    axis = unit(normal)
+    first = square_to(np.eye(3)[int(np.argmin(np.abs(axis)))], axis)
+    second = np.cross(axis, first)
     turn = np.linspace(0.0, 2.0 * math.pi, 49)[:, None]
     return np.asarray(
         centre + 0.5 * diameter_mm * (np.cos(turn) * first + np.sin(turn) * second), dtype=np.float64

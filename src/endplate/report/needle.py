@@ -16,10 +16,10 @@ from endplate.report import style
 from endplate.report.axes import PATIENT, frame_axes
 from endplate.report.picture import Box, Figure, Picture
 from endplate.report.scene import Scene
-from endplate.report.slicing import Plane, square_to
+from endplate.report.slicing import Plane, square_to, unit
 
 WIDTH_PX = 345.0
-SIZE_MM = (100.0, 70.0)
+SIZE_MM = (100.0, 64.0)
 PIXEL_MM = 0.32
 SHAFT_MM = 60.0
 """Drawn length of the cannula outside the bone where the skin is not in view."""
@@ -79,8 +79,7 @@ def _figure(
 
 
 def _forward(path: NeedlePath) -> FloatArray:
-    way = np.array(path.tip_ras_mm) - np.array(path.entry_ras_mm)
-    return np.asarray(way / np.linalg.norm(way), dtype=np.float64)
+    return unit(np.array(path.tip_ras_mm) - np.array(path.entry_ras_mm))
 
 
 def _slope(path: NeedlePath) -> str:

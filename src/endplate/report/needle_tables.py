@@ -55,8 +55,7 @@ def path_table(paths: tuple[NeedlePath, ...], vertebra: Vertebra | None) -> Tabl
         ("Bone to posterior wall", lambda path: quantity(path.depths_mm.bone_to_posterior_wall, "mm"), None),
         ("Bone to tip", lambda path: quantity(path.depths_mm.bone_to_tip, "mm"), None),
         ("Skin entry from midline", lambda path: _beside_midline(path, vertebra), NO_SKIN),
-        ("Bull's-eye view", lambda path: path.carm.console_text or DASH, NO_VIEW),
-        ("Patient lies", lambda path: path.carm.patient_position, None),
+        ("Bull's-eye view", _bulls_eye, NO_VIEW),
     ]
     if any(path.robustness.grade is not None for path in paths):
         made.append(("Grade with small errors", lambda path: path.robustness.grade or DASH, NOT_TRIED))
@@ -76,6 +75,11 @@ def path_table(paths: tuple[NeedlePath, ...], vertebra: Vertebra | None) -> Tabl
 def _margin_row(name: str, values: list[float]) -> Row:
     cells = tuple(Cell(number(value)) for value in values)
     return Row(name, cells, mark="breach" if min(values) < 0.0 else "")
+
+
+def _bulls_eye(path: NeedlePath) -> str:
+    carm = path.carm
+    return f"{carm.console_text} ({carm.patient_position})" if carm.console_text else DASH
 
 
 def _beside_midline(path: NeedlePath, vertebra: Vertebra | None) -> str:

@@ -21,6 +21,10 @@ OUTLINE_SMOOTHING_VOXELS = 0.5
 """Gaussian that rounds the voxel stairs of an outline before it is traced."""
 
 _BOX_MARGIN = 3
+"""Voxels kept around a label, so that its smoothed edge lies inside the box."""
+
+_REACH = 3
+"""Outline pixels read around a label's box."""
 
 
 class Scene:
@@ -73,16 +77,23 @@ class Scene:
     def outlines(self, view: View, label_id: int) -> list[FloatArray]:
         """Outlines of one label on a view: closed rings in picture mm, each of shape (N, 2)."""
         mask = self._mask(label_id)
-        if mask is None:
+        corners = self.corners_ras_mm((label_id,))
+        if mask is None or not view.may_show(corners):
             return []
         points = view.points(OUTLINE_PIXEL_MM)
-        inside = np.nan_to_num(sample(mask, points), nan=0.0)
+        step = np.array([view.width_mm / points.shape[1], view.height_mm / points.shape[0]])
+        # Only the part of the picture that the label's box can reach is read.
+        reach = view.project(corners) / step
+        low = np.clip(np.floor(reach.min(axis=0)).astype(int) - _REACH, 0, None)
+        high = np.ceil(reach.max(axis=0)).astype(int) + _REACH
+        part = points[low[1] : high[1], low[0] : high[0]]
+        if part.size == 0:
+            return []
+        inside = np.nan_to_num(sample(mask, part), nan=0.0)
         if not (inside > 0.5).any():
             return []
-        framed = np.pad(inside, 1)
-        step = np.array([view.width_mm / inside.shape[1], view.height_mm / inside.shape[0]])
-        lines = contourpy.contour_generator(z=framed).lines(0.5)
-        return [(np.asarray(line, dtype=np.float64) - 0.5) * step for line in lines if len(line) > 3]
+        lines = contourpy.contour_generator(z=np.pad(inside, 1)).lines(0.5)
+        return [(np.asarray(line, dtype=np.float64) - 0.5 + low) * step for line in lines if len(line) > 3]
 
     def centroid_ras_mm(self, label_id: int) -> FloatArray | None:
         """Centre of a label in RAS mm, or ``None`` where it is not present."""

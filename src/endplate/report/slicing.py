@@ -58,6 +58,9 @@ class View(Protocol):
     def points(self, pixel_mm: float) -> FloatArray:
         """RAS mm of the pixel centres, shape (H, W, 3)."""
 
+    def may_show(self, corners_ras_mm: FloatArray) -> bool:
+        """Say whether any of a box with these corners, shape (N, 3), may be in the picture."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plane:
@@ -116,6 +119,21 @@ class Plane:
             axis=-1,
         )
 
+    def may_show(self, corners_ras_mm: FloatArray) -> bool:
+        """Say whether any of a box with these corners, shape (N, 3), may be in the picture."""
+        if not self.overlaps(corners_ras_mm):
+            return False
+        depth = self.depth_mm(corners_ras_mm)
+        return bool(depth.min() <= 0.0 <= depth.max())
+
+    def overlaps(self, corners_ras_mm: FloatArray) -> bool:
+        """Say whether a box, seen straight through the plane, overlaps the picture."""
+        if len(corners_ras_mm) == 0:
+            return False
+        xy = self.project(corners_ras_mm)
+        size = np.array([self.width_mm, self.height_mm])
+        return bool((xy.max(axis=0) >= 0.0).all() and (xy.min(axis=0) <= size).all())
+
     def depth_mm(self, ras_mm: ArrayLike) -> FloatArray:
         """Distance of points from the plane in mm, positive behind the screen; shape (...)."""
         offset: FloatArray = (np.asarray(ras_mm, dtype=np.float64) - self.centre_ras_mm) @ self.normal_ras
@@ -173,6 +191,10 @@ class CurvedView:
         """RAS mm, shape (..., 3) → picture mm, shape (..., 2)."""
         return self.plane.project(ras_mm)
 
+    def may_show(self, corners_ras_mm: FloatArray) -> bool:
+        """Say whether any of a box with these corners, shape (N, 3), may be in the picture."""
+        return self.plane.overlaps(corners_ras_mm)
+
     def points(self, pixel_mm: float) -> FloatArray:
         """RAS mm of the pixel centres on the bent surface, shape (H, W, 3)."""
         rows = pixel_centres(self.height_mm, pixel_mm)
@@ -190,11 +212,16 @@ def pixel_centres(length_mm: float, pixel_mm: float) -> FloatArray:
 
 def direction_letters(direction_ras: ArrayLike) -> str:
     """Letters of a direction: the axis it mostly follows, then any it leans far toward (``"AR"``)."""
-    direction = np.asarray(direction_ras, dtype=np.float64)
-    unit = direction / np.linalg.norm(direction)
-    order = np.argsort(-np.abs(unit), kind="stable")
-    kept = [int(order[0])] + [int(i) for i in order[1:] if abs(unit[i]) >= SECOND_LETTER_FROM]
-    return "".join(AXIS_LETTERS[i][int(unit[i] > 0.0)] for i in kept)
+    way = unit(direction_ras)
+    order = np.argsort(-np.abs(way), kind="stable")
+    kept = [int(order[0])] + [int(i) for i in order[1:] if abs(way[i]) >= SECOND_LETTER_FROM]
+    return "".join(AXIS_LETTERS[i][int(way[i] > 0.0)] for i in kept)
+
+
+def unit(direction: ArrayLike) -> FloatArray:
+    """Return a direction at length 1."""
+    way = np.asarray(direction, dtype=np.float64)
+    return np.asarray(way / np.linalg.norm(way), dtype=np.float64)
 
 
 def square_to(direction: ArrayLike, axis: ArrayLike) -> FloatArray:
@@ -202,7 +229,7 @@ def square_to(direction: ArrayLike, axis: ArrayLike) -> FloatArray:
     along = np.asarray(axis, dtype=np.float64)
     rest = np.asarray(direction, dtype=np.float64)
     rest = rest - (rest @ along) * along
-    return np.asarray(rest / np.linalg.norm(rest), dtype=np.float64)
+    return unit(rest)
 
 
 def sample(volume: Volume, ras_mm: FloatArray, *, order: SplineOrder = 1) -> NDArray[np.float32]:
