@@ -226,29 +226,36 @@ def _solve_intact(spec: VertebraSpec) -> tuple[FloatArray, BodyMeasures]:
 
 
 _KNOTS = (-0.1, 0.0, 0.165, 0.5, 0.835, 1.0, 1.1)
+_BOWL_KNOTS = (-0.1, 0.03, 0.165, 0.33, 0.5, 0.67, 0.835, 0.97, 1.1)
+_BOWL_SIDE = 0.68
+"""Depth of the biconcave bowl a third of the way across, of its depth in the middle."""
 
 
 def _profiles(drop: FloatArray, fracture: FractureSpec) -> FloatArray:
     """Collapse profiles over the AP fraction: (sup everywhere, sup centre only, inf everywhere, inf centre only)."""
     anterior, middle, posterior = (float(d) for d in drop)
     fraction = np.linspace(f.TABLE_LOW, 1.0 - f.TABLE_LOW, f.TABLE_NODES)
+    whole = np.zeros_like(fraction)
+    centre = np.zeros_like(fraction)
     if fracture.shape == "biconcave":
-        ends = np.interp(fraction, [0.165, 0.835], [posterior, anterior])
-        values = [posterior, posterior, posterior, middle, anterior, anterior, anterior]
-        centre = PchipInterpolator(_KNOTS, values)(fraction) - ends
-        whole = ends
+        side = _BOWL_SIDE * middle
+        values = [0.0, 0.0, posterior, side, middle, side, anterior, 0.0, 0.0]
+        centre = PchipInterpolator(_BOWL_KNOTS, values)(fraction)
     else:
         front = anterior + (0.35 * (anterior - middle) if fracture.shape == "wedge" else 0.0)
         values = [posterior, posterior, posterior, middle, anterior, front, front]
         whole = PchipInterpolator(_KNOTS, values)(fraction)
-        centre = np.zeros_like(whole)
     share = 0.5 if fracture.endplate == "both" else 1.0
     return np.array([share * whole, share * centre, (1 - share) * whole, (1 - share) * centre])
 
 
 def target_losses(fracture: FractureSpec) -> FloatArray:
-    """Loss at the anterior, middle and posterior place; a wedge takes about half its loss from the middle."""
-    shares = {"wedge": (1.0, 0.48, 0.0), "biconcave": (0.0, 1.0, 0.0), "crush": (1.0, 1.0, 1.0)}
+    """Loss at the anterior, middle and posterior place.
+
+    A wedge takes about half its loss from the middle; the bowl of a biconcave fracture reaches a little into the
+    anterior and posterior places; a crush takes all alike.
+    """
+    shares = {"wedge": (1.0, 0.48, 0.0), "biconcave": (0.16, 1.0, 0.12), "crush": (1.0, 1.0, 1.0)}
     return fracture.loss * np.array(shares[fracture.shape])
 
 

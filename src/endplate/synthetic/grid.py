@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from endplate.imaging.geometry import FloatArray
@@ -108,3 +109,14 @@ class GridSpec:
         middle = directions @ (0.5 * (start + stop) + np.asarray(self.phase) * spacing)
         affine[:3, 3] = middle - affine[:3, :3] @ (0.5 * (counts - 1.0))
         return (int(counts[0]), int(counts[1]), int(counts[2])), affine
+
+
+def voxel_box(
+    corners_ras_mm: FloatArray, shape: tuple[int, int, int], affine: FloatArray
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Smallest voxel box [start, stop) that holds the points, clipped to the grid."""
+    inverse = np.linalg.inv(affine)
+    index = corners_ras_mm @ inverse[:3, :3].T + inverse[:3, 3]
+    start = np.clip(np.floor(index.min(axis=0)).astype(np.int64), 0, np.array(shape))
+    stop = np.clip(np.ceil(index.max(axis=0)).astype(np.int64) + 1, 0, np.array(shape))
+    return start, stop

@@ -6,13 +6,14 @@ import math
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from endplate.anatomy.model import Frame, HeightTriple, Side, Vec3
 from endplate.imaging.geometry import FloatArray
 from endplate.synthetic import field as f
 from endplate.synthetic.anatomy import SolvedSpine
 from endplate.synthetic.arch import SIDES
-from endplate.synthetic.body import PLACES, BodyMeasures, PlaneFit, posterior_wall_mm, volume_and_centroid
+from endplate.synthetic.body import PLACES, BodyMeasures, PlaneFit, posterior_rim_mm, posterior_wall_mm, volume_and_centroid
 from endplate.synthetic.density import hu_of_density, mean_core_density
 from endplate.synthetic.truth import (
     CanalTruth,
@@ -135,8 +136,8 @@ def _canal(spine: SolvedSpine, i: int) -> CanalTruth:
     row = model.row
     z = float(spine.pedicles[i][0, 2])
     half_ap, half_width = float(row[f.C_HALF_AP]), float(row[f.C_HALF_WIDTH])
-    y = float(row[f.C_Y]) + np.linspace(-half_ap, half_ap, 241)
-    x = np.linspace(-half_width, half_width, 241)
+    y = float(row[f.C_Y]) + np.linspace(-half_ap, half_ap, 121)
+    x = np.linspace(-half_width, half_width, 121)
     grid = np.stack(np.meshgrid(x, y, [z], indexing="ij"), axis=-1).reshape(-1, 3)
     body = f.body_at(grid, row, model.tables)
     tube = f.canal_at_local(grid, row)
@@ -160,23 +161,32 @@ def _canal(spine: SolvedSpine, i: int) -> CanalTruth:
     )
 
 
-def _mid_section(spine: SolvedSpine, i: int) -> FloatArray:
-    """Points inside the body in its mid-plane on a 0.1 mm lattice, local coordinates."""
+def _posterior_wall(spine: SolvedSpine, i: int) -> FloatArray:
+    """Points of the posterior wall of a body in its mid-plane, one every 0.2 mm of height, local coordinates."""
     model = spine.models[i]
-    reach = 0.5 * model.measures.depth_mm + 10.0
-    rise = float(model.row[f.B_BOUND])
-    y, z = np.meshgrid(np.arange(-reach, reach, 0.1), np.arange(-rise, rise, 0.1), indexing="ij")
-    points = np.stack([np.zeros_like(y), y, z], axis=-1).reshape(-1, 3)
-    inside: FloatArray = points[f.body_at(points, model.row, model.tables) <= 0]
-    return inside
+    upper, lower = posterior_rim_mm(model.row, model.tables)
+    z = np.arange(lower - 3.0, upper + 3.0, 0.2)
+    depth = model.measures.depth_mm
+    far, near = np.full_like(z, -0.5 * depth - 14.0), np.full_like(z, -0.3 * depth)
+
+    def inside(y: FloatArray) -> NDArray[np.bool_]:
+        points = np.column_stack([np.zeros_like(z), y, z])
+        found: NDArray[np.bool_] = f.body_at(points, model.row, model.tables) <= 0
+        return found
+
+    real = inside(near)
+    for _ in range(20):
+        middle = 0.5 * (far + near)
+        within = inside(middle)
+        near, far = np.where(within, middle, near), np.where(within, far, middle)
+    return np.column_stack([np.zeros_like(z), near, z])[real]
 
 
 def _corner(spine: SolvedSpine, i: int, sign: float) -> FloatArray:
     """Posterior corner (sign +1 superior, −1 inferior) of a body in its mid-plane, RAS."""
-    section = _mid_section(spine, i)
+    wall = _posterior_wall(spine, i)
     _, front, up = spine.models[i].measures.axes
-    corner = section[np.argmax(section @ (sign * up - front))]
-    return spine.placement.to_world(i, corner)
+    return spine.placement.to_world(i, wall[np.argmax(wall @ (sign * up - front))])
 
 
 def _retropulsion(spine: SolvedSpine, i: int, measures: BodyMeasures) -> float | None:
@@ -185,7 +195,7 @@ def _retropulsion(spine: SolvedSpine, i: int, measures: BodyMeasures) -> float |
     place = spine.placement
     ends = place.to_local(i, np.array([_corner(spine, i - 1, -1.0), _corner(spine, i + 1, 1.0)]))
     along, height = ends @ measures.axes[1], ends @ measures.axes[2]
-    section = _mid_section(spine, i)
-    y, z = section @ measures.axes[1], section @ measures.axes[2]
+    wall = _posterior_wall(spine, i)
+    y, z = wall @ measures.axes[1], wall @ measures.axes[2]
     line = along[1] + (along[0] - along[1]) * (z - height[1]) / (height[0] - height[1])
     return float((line - y).max())

@@ -83,7 +83,7 @@ def _wedge_deg(level: str) -> float:
 
 def _shape(level: str) -> BodyShape:
     if level == "L5":
-        return BodyShape(exponent=2.5, posterior_concavity=0.012, waist_lateral=0.07)
+        return BodyShape(exponent=2.5, posterior_concavity=0.012, waist_lateral=0.07, waist_anterior=0.055)
     if level.startswith("L"):
         return BodyShape()
     low = level in ("T11", "T12")

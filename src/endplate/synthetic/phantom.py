@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,15 +10,17 @@ from numpy.typing import NDArray
 
 from endplate.imaging.geometry import FloatArray
 from endplate.imaging.volume import LabelMap, ScanInfo, Volume
-from endplate.synthetic import field as f
+from endplate.synthetic import field as fields
 from endplate.synthetic.anatomy import SolvedSpine, solve
-from endplate.synthetic.grid import GridSpec
+from endplate.synthetic.ct import build_ct
+from endplate.synthetic.distance import COLUMNS, SurfaceDistance
+from endplate.synthetic.grid import GridSpec, voxel_box
 from endplate.synthetic.measure import measure_level
 from endplate.synthetic.spec import PhantomSpec
+from endplate.synthetic.tissue import skin_line
 from endplate.synthetic.truth import PhantomTruth
 
 Part = Literal["vertebra", "body", "canal"]
-_COLUMN: dict[str, int] = {"vertebra": 0, "body": 1, "canal": 2}
 
 AIR_BEHIND_SKIN_MM = 12.0
 """Air behind the skin that a field of view to the skin shows."""
@@ -39,12 +40,26 @@ class Phantom:
     subregions: Volume
     truth: PhantomTruth
     spine: SolvedSpine
+    _distances: dict[tuple[str, str], SurfaceDistance] = field(default_factory=dict, init=False, repr=False)
 
     def inside(self, level: str, points_ras_mm: FloatArray, part: Part = "vertebra") -> NDArray[np.bool_]:
         """Say which world points, shape (n, 3), lie in a part of that level; exact."""
         values = self.spine.fields(self.spine.index(level), points_ras_mm)
-        inside: NDArray[np.bool_] = values[:, _COLUMN[part]] <= 0.0
+        inside: NDArray[np.bool_] = values[:, COLUMNS[part]] <= 0.0
         return inside
+
+    def signed_distance(self, level: str, points_ras_mm: FloatArray, part: Part = "vertebra") -> FloatArray:
+        """Signed distance in mm to the analytic surface, negative inside; shape (n, 3) → (n,).
+
+        ``"vertebra"`` is the whole label (body and arch, without the neighbours), ``"body"`` the body alone,
+        ``"canal"`` the free canal, which runs on through the levels above and below. The sign is exact; the
+        magnitude is never too small, and too large by less than 0.08 mm (0.01 mm on the body). The first call
+        for a level and part samples its surface (about a second).
+        """
+        key = (level, part)
+        if key not in self._distances:
+            self._distances[key] = SurfaceDistance.of(self.spine, level, part)
+        return self._distances[key].at(points_ras_mm)
 
 
 def build_phantom(spec: PhantomSpec, grid: GridSpec | None = None, *, ct: bool = True) -> Phantom:
@@ -66,7 +81,8 @@ def build_phantom(spec: PhantomSpec, grid: GridSpec | None = None, *, ct: bool =
     labels, subregions = paint_labels(spine, shape, affine)
     volume = None
     if ct:
-        raise NotImplementedError
+        scan = ScanInfo(source_format="phantom", modality="CT", kvp=120.0, contrast_agent=False)
+        volume = Volume(build_ct(spine, grid, shape, affine), affine, scan)
     info = ScanInfo(source_format="phantom")
     return Phantom(
         spec=spec,
@@ -84,8 +100,8 @@ def build_phantom(spec: PhantomSpec, grid: GridSpec | None = None, *, ct: bool =
 def measure(spine: SolvedSpine) -> PhantomTruth:
     """The truth of a solved spine."""
     levels = {spine.spec.levels[i]: measure_level(spine, i) for i in range(len(spine.models))}
-    back = min(float(spine.bounds(i)[:, 1].min()) for i in range(len(spine.models)))
-    return PhantomTruth(levels=levels, skin_back_mm=back - spine.spec.soft_tissue.back_fat_mm - 4.0)
+    _, skin = skin_line(spine)
+    return PhantomTruth(levels=levels, skin_back_mm=float(skin.min()))
 
 
 def paint_labels(
@@ -96,16 +112,5 @@ def paint_labels(
     subregions = np.zeros(shape, dtype=np.uint8)
     for i, vertebra in enumerate(spine.spec.vertebrae):
         start, stop = voxel_box(spine.bounds(i), shape, affine)
-        f.paint_labels(labels, subregions, start, stop, affine, i, vertebra.label_id, *spine.packed)
+        fields.paint_labels(labels, subregions, start, stop, affine, i, vertebra.label_id, *spine.packed)
     return labels, subregions
-
-
-def voxel_box(
-    corners_ras_mm: FloatArray, shape: tuple[int, int, int], affine: FloatArray
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Smallest voxel box [start, stop) that holds the points, clipped to the grid."""
-    inverse = np.linalg.inv(affine)
-    index = corners_ras_mm @ inverse[:3, :3].T + inverse[:3, 3]
-    start = np.clip(np.floor(index.min(axis=0)).astype(np.int64), 0, np.array(shape))
-    stop = np.clip(np.ceil(index.max(axis=0)).astype(np.int64) + 1, 0, np.array(shape))
-    return start, stop

@@ -118,9 +118,9 @@ class BodyShape:
     """How much narrower the front is than the back (heart shape of thoracic bodies)."""
     waist_lateral: float = 0.085
     """How much narrower the middle height is than the endplates, of the body width."""
-    waist_anterior: float = 0.055
+    waist_anterior: float = 0.068
     """Hollow of the anterior wall, of the body depth."""
-    waist_posterior: float = 0.028
+    waist_posterior: float = 0.032
     """Hollow of the posterior wall from endplate to endplate, of the body depth."""
     superior_share: float = 0.42
     """Share of the endplate hollows that the superior endplate has."""
