@@ -43,7 +43,7 @@ def split_body(grid: LocalGrid, canal: CanalTube | None) -> Body:
     Lateral of the canal it goes on as the body's own outline does above and below the pedicles.
     """
     if canal is None:
-        covered = grid.inside.any(axis=1)
+        covered: NDArray[np.bool_] = np.asarray(grid.inside.any(axis=1))
         back = np.where(covered, grid.coordinate(1)[grid.inside.argmax(axis=1)], np.inf)
         return Body(grid.inside, back, covered)
     wall, seen = _posterior_wall(grid, canal)
@@ -82,7 +82,9 @@ def _posterior_wall(grid: LocalGrid, canal: CanalTube) -> tuple[FloatArray, NDAr
     ix, iz = np.ogrid[: len(x), : len(z)]
     before = values[ix, iz, np.maximum(hit - 1, 0)]
     after = values[ix, iz, hit]
-    depth = reach[np.maximum(hit - 1, 0)] + WALL_SEARCH_STEP_MM * (0.5 - before) / np.maximum(after - before, 1e-6)
+    depth = reach[np.maximum(hit - 1, 0)] + WALL_SEARCH_STEP_MM * (0.5 - before) / np.maximum(
+        after - before, 1e-6
+    )
     offset = x[:, None] - centre[None, :, 0]
     inner = float(value("body.wall_inner_fraction"))
     between = (offset > -inner * half_left) & (offset < inner * half_right)
@@ -101,9 +103,13 @@ def _continue(wall: FloatArray, typical: float) -> FloatArray:
         return np.full_like(wall, typical)
     # Depths are compared within a slice first (a column of the mask far away says little).
     stretch = (1.0, 4.0)
-    nearest = ndimage.distance_transform_edt(missing, sampling=stretch, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(
+        missing, sampling=stretch, return_distances=False, return_indices=True
+    )
     filled: FloatArray = wall[tuple(nearest)]
-    smooth = ndimage.gaussian_filter(ndimage.median_filter(filled, size=5, mode="nearest"), 1.0, mode="nearest")
+    smooth = ndimage.gaussian_filter(
+        ndimage.median_filter(filled, size=5, mode="nearest"), 1.0, mode="nearest"
+    )
     return np.where(missing, smooth, wall)
 
 

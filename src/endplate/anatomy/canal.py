@@ -28,7 +28,11 @@ RING_CLOSED_FRACTION = 0.9
 """A slice's ring counts as closed when this share of its rays meets bone."""
 
 _ANGLES = 2.0 * np.pi * np.arange(RAYS) / RAYS
-_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
+DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
+"""Unit vector of each ray in the axial plane, shape (RAYS, 2)."""
+LATERAL_COSINE = 0.98
+"""Rays this close to sideways feel for the pedicles (about 10° to each side)."""
+
 _FRONT = RAYS // 4
 _BACK = 3 * RAYS // 4
 
@@ -57,7 +61,9 @@ class CanalTube:
 
     def centre_at(self, z_mm: FloatArray | float) -> FloatArray:
         """Centre (x, y) at heights z, shape (..., 2)."""
-        centre: FloatArray = self.centre_mm + np.multiply.outer(np.asarray(z_mm, dtype=np.float64), self.slope)
+        centre: FloatArray = self.centre_mm + np.multiply.outer(
+            np.asarray(z_mm, dtype=np.float64), self.slope
+        )
         return centre
 
     @property
@@ -99,8 +105,8 @@ def find_canal(grid: LocalGrid, *, seed_mm: FloatArray | None = None) -> CanalTu
             return None
         ring = np.where(np.isfinite(radii), radii, typical)[closed]
         offset = _star_centroid(ring)
-        # Where the posterior wall bulges, the ring's centroid moves but the tube stays straight: a robust line.
-        centre, slope = _robust_line(z[closed], centres[closed] + offset, centre, slope)
+        # Where the posterior wall bulges the ring's centroid moves, but the tube stays straight: a robust line.
+        centre, slope = _robust_line(z[closed], centres[closed] + offset, slope)
     tube = CanalTube(centre, slope, radii, _typical(radii[closed]), closed)  # type: ignore[arg-type]
     return tube if _plausible(tube) else None
 
@@ -115,12 +121,17 @@ def sagittal_diameters_mm(tube: CanalTube) -> FloatArray:
     return diameters
 
 
-def widths_mm(tube: CanalTube) -> FloatArray:
-    """Greatest transverse width of every slice, shape (Z,), perpendicular to the canal."""
-    filled = tube.filled_mm
-    x = filled * _DIRECTIONS[:, 0]
-    width: FloatArray = (x.max(axis=1) - x.min(axis=1)) / np.hypot(1.0, tube.slope[0])
-    return width
+def width_mm(tube: CanalTube) -> float:
+    """Transverse width between the pedicles: the narrowest place of the closed rings, perpendicular to the canal.
+
+    Above and below the pedicles the same rays run on into the foramina.
+    """
+    x = tube.filled_mm[tube.closed] * DIRECTIONS[:, 0]
+    right, left = DIRECTIONS[:, 0] > LATERAL_COSINE, DIRECTIONS[:, 0] < -LATERAL_COSINE
+    width = x[:, right].mean(axis=1) - x[:, left].mean(axis=1)
+    if len(width) >= 3:
+        width = np.convolve(width, np.full(3, 1.0 / 3.0), mode="valid")
+    return float(width.min() / np.hypot(1.0, tube.slope[0]))
 
 
 def area_mm2(radii_mm: FloatArray) -> float:
@@ -128,7 +139,9 @@ def area_mm2(radii_mm: FloatArray) -> float:
     return float(0.5 * np.sin(2.0 * np.pi / RAYS) * np.sum(radii_mm * np.roll(radii_mm, -1)))
 
 
-def mask_slice(tube: CanalTube, x_mm: FloatArray, y_mm: FloatArray, z_mm: float, z_index: int) -> NDArray[np.bool_]:
+def mask_slice(
+    tube: CanalTube, x_mm: FloatArray, y_mm: FloatArray, z_mm: float, z_index: int
+) -> NDArray[np.bool_]:
     """Which points of one slice lie inside the canal; shape of the broadcast x, y."""
     centre = tube.centre_at(z_mm)
     dx, dy = x_mm - centre[0], y_mm - centre[1]
@@ -143,7 +156,7 @@ def mask_slice(tube: CanalTube, x_mm: FloatArray, y_mm: FloatArray, z_mm: float,
 
 def _projected_hole(grid: LocalGrid) -> FloatArray | None:
     """Centre of the canal's hole in the projection along the vertebra's axis, (x, y) mm."""
-    shadow = grid.inside.any(axis=2)
+    shadow: NDArray[np.bool_] = np.asarray(grid.inside.any(axis=2))
     if not shadow.any():
         return None
     weight = grid.inside.sum(axis=(0, 2))
@@ -164,7 +177,10 @@ def _projected_hole(grid: LocalGrid) -> FloatArray | None:
         for index in range(1, count + 1):
             part = number == index
             centroid = np.argwhere(part).mean(axis=0) * grid.step_mm + grid.low_mm[:2]
-            if centroid[1] < y_mid + float(value("canal.behind_centroid_mm")) and depth[part].max() > best_depth:
+            if (
+                centroid[1] < y_mid + float(value("canal.behind_centroid_mm"))
+                and depth[part].max() > best_depth
+            ):
                 best, best_depth = centroid, float(depth[part].max())
         if best is not None:
             return np.asarray(best, dtype=np.float64)
@@ -174,7 +190,7 @@ def _projected_hole(grid: LocalGrid) -> FloatArray | None:
 def _cast(grid: LocalGrid, centres_mm: FloatArray) -> FloatArray:
     """First bone along every ray of every slice, shape (Z, RAYS), NaN where none."""
     reach = np.arange(0.0, float(value("canal.search_radius_max_mm")), RAY_STEP_MM)
-    xy = centres_mm[:, None, None, :] + reach[None, None, :, None] * _DIRECTIONS[None, :, None, :]
+    xy = centres_mm[:, None, None, :] + reach[None, None, :, None] * DIRECTIONS[None, :, None, :]
     index = (xy - grid.low_mm[:2]) / grid.step_mm
     z_index = np.broadcast_to(np.arange(len(centres_mm), dtype=np.float64)[:, None, None], xy.shape[:3])
     values = ndimage.map_coordinates(
@@ -205,16 +221,16 @@ def _typical(radii_mm: FloatArray) -> FloatArray | None:
 
 def _star_centroid(radii_mm: FloatArray) -> FloatArray:
     """Centroid of each star relative to its centre, shape (N, 2)."""
-    points = radii_mm[..., None] * _DIRECTIONS
+    points = radii_mm[..., None] * DIRECTIONS
     following = np.roll(points, -1, axis=1)
     cross = points[..., 0] * following[..., 1] - points[..., 1] * following[..., 0]
-    centroid: FloatArray = ((points + following) * cross[..., None]).sum(axis=1) / (3.0 * cross.sum(axis=1))[:, None]
+    centroid: FloatArray = ((points + following) * cross[..., None]).sum(axis=1) / (3.0 * cross.sum(axis=1))[
+        :, None
+    ]
     return centroid
 
 
-def _robust_line(
-    z: FloatArray, xy: FloatArray, centre: FloatArray, slope: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _robust_line(z: FloatArray, xy: FloatArray, slope: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Line through (z, xy) with outliers weighed down; the slope is kept where the slices span too little."""
     if np.ptp(z) < 4.0:
         return np.median(xy - z[:, None] * slope, axis=0), slope
@@ -233,5 +249,4 @@ def _plausible(tube: CanalTube) -> bool:
     low, high = value("canal.ap_range_mm")
     width_low, width_high = value("canal.width_range_mm")
     depth = float(tube.typical_mm[_FRONT] + tube.typical_mm[_BACK])
-    x = tube.typical_mm * _DIRECTIONS[:, 0]
-    return bool(low <= depth <= high and width_low <= x.max() - x.min() <= width_high)
+    return bool(low <= depth <= high and width_low <= width_mm(tube) <= width_high)

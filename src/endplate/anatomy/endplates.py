@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray, unit
 from endplate.anatomy.mask import LocalGrid
+from endplate.anatomy.smooth import smooth_heights
 from endplate.sources import value
 
 FIT_STEPS = 12
@@ -23,13 +24,17 @@ class Surfaces:
     Parameters
     ----------
     top_mm, bottom_mm:
-        Shape (X, Y): local z of the body's upper and lower surface; NaN where the column holds no bone.
+        Shape (X, Y): local z of the body's upper and lower surface as the voxels have it; NaN without bone.
+    top_smooth_mm, bottom_smooth_mm:
+        The same without the steps of the voxels; NaN at the very rim.
     footprint:
         Shape (X, Y): the body's outline seen from above.
     """
 
     top_mm: FloatArray
     bottom_mm: FloatArray
+    top_smooth_mm: FloatArray
+    bottom_smooth_mm: FloatArray
     footprint: NDArray[np.bool_]
 
 
@@ -62,13 +67,21 @@ class Height:
 
 def find_surfaces(grid: LocalGrid, body: NDArray[np.bool_]) -> Surfaces:
     """Locate both endplates below and above each point of the body's outline, to a fraction of a voxel."""
-    footprint = body.any(axis=2)
+    footprint: NDArray[np.bool_] = np.asarray(body.any(axis=2))
     top_index = body.shape[2] - 1 - body[:, :, ::-1].argmax(axis=2)
     bottom_index = body.argmax(axis=2)
     z = grid.coordinate(2)
     top = z[top_index] + grid.step_mm * _crossing(grid.values, top_index, +1)
     bottom = z[bottom_index] - grid.step_mm * _crossing(grid.values, bottom_index, -1)
-    return Surfaces(np.where(footprint, top, np.nan), np.where(footprint, bottom, np.nan), footprint)
+    inner = _eroded(footprint, float(value("endplate.smoothing_rim_mm")), grid.step_mm)
+    sigma = float(value("endplate.smoothing_mm"))
+    return Surfaces(
+        np.where(footprint, top, np.nan),
+        np.where(footprint, bottom, np.nan),
+        smooth_heights(top, inner, grid.step_mm, sigma),
+        smooth_heights(bottom, inner, grid.step_mm, sigma),
+        footprint,
+    )
 
 
 def fit_plane(surface_mm: FloatArray, surfaces: Surfaces, grid: LocalGrid) -> PlaneFit | None:
@@ -112,8 +125,8 @@ def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dic
     """
     x, y = grid.coordinate(0), grid.coordinate(1)
     band = np.abs(x - x_mid_mm) <= float(value("heights.band_half_width_mm"))
-    heights = surfaces.top_mm - surfaces.bottom_mm
-    covered = surfaces.footprint[band].mean(axis=0)
+    heights = surfaces.top_smooth_mm - surfaces.bottom_smooth_mm
+    covered: FloatArray = np.asarray(surfaces.footprint[band].mean(axis=0))
     back, front = _extent(covered, y)
     found: dict[str, Height | None] = {}
     for name, (low, high) in value("heights.windows").items():
@@ -125,7 +138,7 @@ def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dic
             continue
         middle = float(np.median(np.where(np.isfinite(columns), columns, 0.0)))
         level = np.isfinite(columns)
-        upper, lower = surfaces.top_mm[window][level], surfaces.bottom_mm[window][level]
+        upper, lower = surfaces.top_smooth_mm[window][level], surfaces.bottom_smooth_mm[window][level]
         centre = 0.5 * (float(np.median(upper)) + float(np.median(lower)))
         y_line = float(back + 0.5 * (low + high) * (front - back))
         found[name] = Height(
@@ -139,13 +152,13 @@ def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dic
 def depth_mm(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> float:
     """AP depth of the body in the mid-sagittal band."""
     band = np.abs(grid.coordinate(0) - x_mid_mm) <= float(value("heights.band_half_width_mm"))
-    back, front = _extent(surfaces.footprint[band].mean(axis=0), grid.coordinate(1))
+    back, front = _extent(np.asarray(surfaces.footprint[band].mean(axis=0)), grid.coordinate(1))
     return front - back
 
 
 def width_mm(surfaces: Surfaces, grid: LocalGrid) -> float:
     """Greatest transverse width of the body's outline."""
-    back, front = _extent(surfaces.footprint.any(axis=1).astype(np.float64), grid.coordinate(0))
+    back, front = _extent(np.asarray(surfaces.footprint.any(axis=1), dtype=np.float64), grid.coordinate(0))
     return front - back
 
 

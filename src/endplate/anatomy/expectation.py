@@ -91,7 +91,7 @@ def _scale(
     distance = np.abs(ranks[others] - ranks[index])
     reach = float(value("expectation.reach_levels"))
     weight = 1.0 / (1.0 + (distance / reach) ** 2)
-    names = tuple(levels[other] for other in others)
+    names = tuple(levels[int(other)] for other in others)
     if len(others) >= int(value("expectation.separate_heights_from")):
         return np.array([_weighted_median(ratios[others, k], weight) for k in range(3)]), names
     pooled = _weighted_median(ratios[others].ravel(), np.repeat(weight, 3))
@@ -113,4 +113,6 @@ def _within_patient(name: str) -> float:
 
 
 def _table(levels: Sequence[str], columns: Mapping[str, Mapping[str, float]]) -> FloatArray:
-    return np.array([[columns[name].get(level, np.nan) for name in HEIGHTS] for level in levels], dtype=np.float64)
+    return np.array(
+        [[columns[name].get(level, np.nan) for name in HEIGHTS] for level in levels], dtype=np.float64
+    )

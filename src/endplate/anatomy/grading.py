@@ -54,7 +54,7 @@ def grade(level: str, evidence: HeightEvidence) -> Fracture:
     worst = int(np.argmax(excess))
     flagged = bool(excess[worst] >= 0.0)
     loss = float(np.max(np.where(known, evidence.losses, -np.inf)))
-    result = Fracture(
+    return Fracture(
         flagged=flagged,
         genant_grade=_genant(loss) if flagged else 0,
         shape=_shape(evidence, limit) if flagged else None,
@@ -62,7 +62,6 @@ def grade(level: str, evidence: HeightEvidence) -> Fracture:
         loss_threshold=float(limit[worst]),
         distance_to_threshold=float(excess[worst]),
     )
-    return result
 
 
 def _genant(loss: float) -> int:
@@ -88,7 +87,9 @@ def _reasons(
         "threshold": 100.0 * limit[worst],
     }
     reasons = [finding("height-lost" if flagged else "no-fracture-seen", level=level, **measured)]
-    suspicion = float(value("flag.borderline_sd")) * evidence.expected_sd_mm[worst] / evidence.expected_mm[worst]
+    suspicion = (
+        float(value("flag.borderline_sd")) * evidence.expected_sd_mm[worst] / evidence.expected_mm[worst]
+    )
     if not flagged and evidence.losses[worst] >= suspicion:
         reasons.append(finding("height-borderline", level=level, **measured))
     if evidence.own_scale:

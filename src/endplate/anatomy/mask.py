@@ -54,7 +54,8 @@ class LabelField:
 
     def sample(self, ras_mm: FloatArray) -> NDArray[np.float32]:
         """Occupancy at RAS points, shape (..., 3) → (...); 0 outside."""
-        ijk = apply_affine(np.linalg.inv(self.affine), ras_mm)
+        inverse: FloatArray = np.asarray(np.linalg.inv(self.affine), dtype=np.float64)
+        ijk = apply_affine(inverse, ras_mm)
         values: NDArray[np.float32] = ndimage.map_coordinates(
             self.occupancy, np.moveaxis(ijk, -1, 0), order=1, mode="constant", cval=0.0
         )
@@ -86,7 +87,9 @@ class LocalGrid:
         return float((local_mm - self.low_mm[axis]) / self.step_mm)
 
 
-def label_field(labels: NDArray[np.uint8], affine: FloatArray, box: tuple[slice, ...], number: int) -> LabelField:
+def label_field(
+    labels: NDArray[np.uint8], affine: FloatArray, box: tuple[slice, ...], number: int
+) -> LabelField:
     """Cut out and smooth one label.
 
     Parameters
@@ -108,7 +111,10 @@ def label_field(labels: NDArray[np.uint8], affine: FloatArray, box: tuple[slice,
     low, high = np.maximum(start - pad, 0), np.minimum(stop + pad, labels.shape)
     crop = labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] == number
     # A rim of air where the scan ends keeps every surface closed.
-    rim = [(int(p - (s - a)), int(p - (b - e))) for p, s, a, b, e in zip(pad, start, low, high, stop, strict=True)]
+    rim = [
+        (int(p - (s - a)), int(p - (b - e)))
+        for p, s, a, b, e in zip(pad, start, low, high, stop, strict=True)
+    ]
     crop = np.pad(crop, rim)
     sigma = np.clip(SMOOTHING_VOXELS * spacing, SMOOTHING_MIN_MM, SMOOTHING_MAX_MM) / spacing
     smooth = ndimage.gaussian_filter(crop.astype(np.float32), sigma, mode="constant", truncate=3.0)
@@ -119,10 +125,8 @@ def label_field(labels: NDArray[np.uint8], affine: FloatArray, box: tuple[slice,
 
 def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
     """Sample a field on a grid along ``axes`` that covers the whole label."""
-    shape = np.array(field.occupancy.shape)
-    corners = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]) * (shape - 1)
     occupied = np.argwhere(field.occupancy > 0.05)
-    hull = occupied[:: max(1, len(occupied) // 20000)] if len(occupied) else corners
+    hull = occupied[:: max(1, len(occupied) // 20000)]
     local = axes.to_local(apply_affine(field.affine, hull))
     low = local.min(axis=0) - 2.5
     count = np.ceil((local.max(axis=0) + 2.5 - low) / step_mm).astype(int) + 1
@@ -132,6 +136,12 @@ def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
     to_world[:3, 3] = axes.to_world(low)
     chain = np.linalg.inv(field.affine) @ to_world
     values = ndimage.affine_transform(
-        field.occupancy, chain[:3, :3], chain[:3, 3], output_shape=tuple(count), order=1, mode="constant", cval=0.0
+        field.occupancy,
+        chain[:3, :3],
+        chain[:3, 3],
+        output_shape=tuple(count),
+        order=1,
+        mode="constant",
+        cval=0.0,
     )
     return LocalGrid(axes, values.astype(np.float32, copy=False), low, step_mm)

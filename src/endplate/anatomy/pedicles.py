@@ -10,21 +10,19 @@ from scipy import ndimage
 
 from endplate.anatomy.axes import Axes, FloatArray, unit
 from endplate.anatomy.canal import CanalTube
-from endplate.anatomy.section import Outline, Plane, inscribed_circle, trace_outline
+from endplate.anatomy.section import inscribed_circle
+from endplate.anatomy.tube import Surroundings, Tube, fit_tube
 from endplate.anatomy.vertebra import LocalVertebra
 from endplate.sources import value
 
 SIGN = {"right": 1.0, "left": -1.0}
 """Sign of local x on each side."""
 
-TRACKING_STEPS = 8
-"""Times that the axis is laid anew through the gated centroids; it moves by less than 0.05° after the sixth."""
+TRACKING_STEPS = 6
+"""Times that the first axis is laid anew through the gated centroids."""
 
 SLOPE_MAX = 1.4
-"""Steepest track believed, mm/mm against the frame's anterior axis (about 55°)."""
-
-SECTION_STEP_MM = 0.5
-"""Distance between the perpendicular sections among which the isthmus is chosen."""
+"""Steepest first axis believed, mm/mm against the frame's anterior axis (about 55°)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +51,15 @@ def find_pedicle(vertebra: LocalVertebra, side: str) -> PedicleFit | None:
     """
     if vertebra.canal is None:
         return None
-    slices = _coronal_slices(vertebra, vertebra.canal, SIGN[side])
+    sign = SIGN[side]
+    slices = _coronal_slices(vertebra, vertebra.canal, sign)
     if slices is None:
         return None
-    point, axis = _track(vertebra, slices)
-    sections = _sections(vertebra, point, axis, side)
-    if not sections:
-        return None
-    narrowest = min(sections, key=lambda section: section.outline.area_mm2)
-    return _fit(vertebra.axes, narrowest, axis, SIGN[side])
+    axes = vertebra.axes
+    middle = axes.to_world([vertebra.x_mid_mm, 0.0, 0.0])
+    around = Surroundings(middle, sign * axes.right, axes.superior, _lateral_limit_mm(vertebra, sign))
+    tube = fit_tube(vertebra.field, *_first_axis(vertebra, slices), around)
+    return None if tube is None else _measure(axes, tube, sign)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +74,6 @@ class _Slices:
     share: FloatArray
     narrowest: int
     part: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class _Section:
-    plane: Plane
-    outline: Outline
-    diameter_mm: float
-    circle_mm: FloatArray
 
 
 def _coronal_slices(vertebra: LocalVertebra, canal: CanalTube, sign: float) -> _Slices | None:
@@ -118,71 +108,40 @@ def _coronal_slices(vertebra: LocalVertebra, canal: CanalTube, sign: float) -> _
     return _Slices(y[indices], np.moveaxis(share, 1, 0), best[1], best[2])
 
 
-def _track(vertebra: LocalVertebra, slices: _Slices) -> tuple[FloatArray, FloatArray]:
-    """Isthmus point and axis (RAS) through the centroids of the slices around the narrowest one.
+def _first_axis(vertebra: LocalVertebra, slices: _Slices) -> tuple[FloatArray, FloatArray]:
+    """A first isthmus point and axis (RAS) through the centroids of the slices around the narrowest one.
 
     The centroids of parallel slices through an oblique cylinder lie on its axis, so coronal slices will do. Where a
-    slice runs into body roof, transverse process or facet, only what lies within the narrowest section's outline,
-    carried along the axis found so far and widened by a gate, counts, and the slice weighs the less the more it has
-    grown: a leak on one side moves the axis little.
+    slice runs into other bone, only what lies within the narrowest section's outline, carried along the axis found
+    so far and widened by a gate, counts.
     """
     grid = vertebra.grid
     x, z = grid.coordinate(0), grid.coordinate(2)
-    gate, wide = float(value("pedicle.gate_mm")), float(value("pedicle.leak_range_mm"))
-    outside = ndimage.distance_transform_edt(~slices.part) * grid.step_mm
-    inside = ndimage.distance_transform_edt(slices.part) * grid.step_mm
-    distance = outside - inside
+    gate = float(value("pedicle.gate_mm"))
+    outside = ndimage.distance_transform_edt(~slices.part)
+    distance = (outside - ndimage.distance_transform_edt(slices.part)) * grid.step_mm
     y0 = float(slices.y_mm[slices.narrowest])
     near = np.flatnonzero(np.abs(slices.y_mm - y0) <= float(value("pedicle.track_half_length_mm")))
-    slope = np.zeros(2)
-    centre = np.zeros(2)
+    slope, centre = np.zeros(2), np.zeros(2)
     for _ in range(TRACKING_STEPS):
-        rows, grown, points = [], [], []
+        rows, areas, points = [], [], []
         for index in near:
             dy = float(slices.y_mm[index]) - y0
-            shift = (slope[0] * dy / grid.step_mm, slope[1] * dy / grid.step_mm)
-            carried = ndimage.shift(distance, shift, order=1, mode="nearest")
+            carried = ndimage.shift(distance, slope * dy / grid.step_mm, order=1, mode="nearest")
             weight = slices.share[index] * np.clip((gate - carried) / grid.step_mm, 0.0, 1.0)
             area = float(weight.sum())
             if area > 0.0:
                 rows.append(dy)
-                grown.append(float(slices.share[index][carried < wide].sum()))
+                areas.append(float(slices.share[index].sum()))
                 points.append((float(weight.sum(axis=1) @ x) / area, float(weight.sum(axis=0) @ z) / area))
-        y, areas, xz = np.array(rows), np.array(grown), np.array(points)
-        weight = (areas.min() / areas) ** 2
-        mean_y, centre_mean = weight @ y / weight.sum(), weight @ xz / weight.sum()
-        slope = ((y - mean_y) * weight) @ (xz - centre_mean) / (weight @ (y - mean_y) ** 2)
+        y, grown, xz = np.array(rows), np.array(areas), np.array(points)
+        weight = (grown.min() / grown) ** 2
+        mean_y, mean = weight @ y / weight.sum(), weight @ xz / weight.sum()
+        slope = ((y - mean_y) * weight) @ (xz - mean) / max(float(weight @ (y - mean_y) ** 2), 1e-6)
         slope = np.clip(slope, -SLOPE_MAX, SLOPE_MAX)
-        centre = centre_mean - slope * mean_y
-    axes = vertebra.axes
-    axis = axes.direction_to_world(unit([slope[0], 1.0, slope[1]]))
-    return axes.to_world([centre[0], y0, centre[1]]), axis
-
-
-def _sections(vertebra: LocalVertebra, point: FloatArray, axis: FloatArray, side: str) -> list[_Section]:
-    """Outlines perpendicular to the axis around the narrowest place."""
-    sign = SIGN[side]
-    # u runs laterally, v to the head, both across the axis.
-    lateral = sign * vertebra.axes.right
-    u = unit(lateral - (lateral @ axis) * axis)
-    v = np.cross(axis, u)
-    v = v if v @ vertebra.axes.superior > 0 else -v
-    limit = _lateral_limit_mm(vertebra, sign)
-    half = float(value("pedicle.isthmus_half_range_mm"))
-    found: list[_Section] = []
-    for offset in np.arange(-half, half + 0.5 * SECTION_STEP_MM, SECTION_STEP_MM):
-        centre = point + offset * axis
-        beyond = limit - sign * (float(vertebra.axes.to_local(centre)[0]) - vertebra.x_mid_mm)
-        outline = trace_outline(
-            vertebra.field,
-            Plane(centre, u, v),
-            reach_mm=float(value("pedicle.ray_reach_mm")),
-            u_max_mm=max(beyond / max(float(u @ lateral), 0.2), 2.0),
-        )
-        if outline is not None and outline.area_mm2 >= 0.5 * float(value("pedicle.area_min_mm2")):
-            diameter, circle = inscribed_circle(outline)
-            found.append(_Section(Plane(centre, u, v), outline, diameter, circle))
-    return found
+        centre = mean - slope * mean_y
+    axis = vertebra.axes.direction_to_world(unit([slope[0], 1.0, slope[1]]))
+    return vertebra.axes.to_world([centre[0], y0, centre[1]]), axis
 
 
 def _lateral_limit_mm(vertebra: LocalVertebra, sign: float) -> float:
@@ -196,16 +155,18 @@ def _lateral_limit_mm(vertebra: LocalVertebra, sign: float) -> float:
     return edge + float(value("pedicle.beyond_body_mm"))
 
 
-def _fit(axes: Axes, section: _Section, axis: FloatArray, sign: float) -> PedicleFit:
-    """The numbers of one pedicle from its narrowest section."""
-    right, anterior, superior = axes.rotation @ axis
+def _measure(axes: Axes, tube: Tube, sign: float) -> PedicleFit:
+    """The numbers of one pedicle at the narrowest section of its tube."""
+    plane, outline = tube.section(tube.isthmus_offset_mm())
+    diameter, circle = inscribed_circle(outline)
+    right, anterior, superior = axes.rotation @ tube.axis_ras
     return PedicleFit(
-        isthmus_ras_mm=section.plane.to_world(section.circle_mm),
-        axis_ras=axis,
-        inscribed_diameter_mm=section.diameter_mm,
-        width_mm=section.outline.extent_mm(0),
-        height_mm=section.outline.extent_mm(1),
+        isthmus_ras_mm=plane.to_world(circle),
+        axis_ras=tube.axis_ras,
+        inscribed_diameter_mm=diameter,
+        width_mm=outline.extent_mm(0),
+        height_mm=outline.extent_mm(1),
         transverse_deg=float(np.degrees(np.arctan2(-sign * right, anterior))),
         sagittal_deg=float(np.degrees(np.arctan2(superior, anterior))),
-        outline_ras_mm=section.plane.to_world(section.outline.points_mm),
+        outline_ras_mm=plane.to_world(outline.points_mm),
     )

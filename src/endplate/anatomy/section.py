@@ -1,4 +1,4 @@
-"""Plane sections of a vertebra as star-shaped outlines, and the largest circle inscribed in one."""
+"""Plane sections of a vertebra: rays to the wall, star-shaped outlines and the largest circle inscribed in one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ import numpy as np
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.mask import LabelField
 
-RAYS = 96
+RAYS = 64
 """Rays of an outline."""
 
 RAY_STEP_MM = 0.35
 """Sampling step along a ray; crossings are interpolated."""
 
-HARMONICS = 8
-"""Harmonics kept of an outline: voxel steps average out, the shape of a pedicle stays."""
-
 SLAB_MM = (-0.7, 0.0, 0.7)
 """Offsets across the section whose occupancies are averaged: steps of the voxels cancel along the axis."""
 
 _ANGLES = 2.0 * np.pi * np.arange(RAYS) / RAYS
-_DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
+DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
+"""Unit vector of each ray in plane coordinates, shape (RAYS, 2)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,38 +71,6 @@ class Outline:
         return float(np.ptp(self.points_mm[:, axis]))
 
 
-def trace_outline(
-    field: LabelField, plane: Plane, *, reach_mm: float, u_max_mm: float = np.inf, recentre: int = 2
-) -> Outline | None:
-    """Outline of the bone around the plane's centre, or ``None`` where the centre holds no bone.
-
-    Parameters
-    ----------
-    field:
-        The vertebra.
-    plane:
-        The section; its centre should lie in the bone.
-    reach_mm:
-        Rays that leave no bone within this are cut there.
-    u_max_mm:
-        The outline is clipped at this coordinate along ``u`` (where another process begins).
-    recentre:
-        Times that the rays start again from the centroid.
-    """
-    centre = np.zeros(2)
-    outline: Outline | None = None
-    for _ in range(1 + recentre):
-        radii = _radii(field, plane, centre, reach_mm)
-        if radii is None:
-            return outline
-        cosine = _DIRECTIONS[:, 0]
-        room = np.where(cosine > 1e-3, (u_max_mm - centre[0]) / np.maximum(cosine, 1e-3), np.inf)
-        radii = np.minimum(radii, np.maximum(room, 0.1))
-        outline = Outline(centre + _smooth(radii)[:, None] * _DIRECTIONS, centre)
-        centre = outline.centroid_mm
-    return outline
-
-
 def inscribed_circle(outline: Outline) -> tuple[float, FloatArray]:
     """Diameter and centre (plane mm) of the largest circle inside an outline."""
     dense = _densify(outline.points_mm)
@@ -119,10 +85,10 @@ def inscribed_circle(outline: Outline) -> tuple[float, FloatArray]:
     return 2.0 * best, centre
 
 
-def _radii(field: LabelField, plane: Plane, centre: FloatArray, reach_mm: float) -> FloatArray | None:
+def cast_radii(field: LabelField, plane: Plane, reach_mm: float) -> FloatArray | None:
     """Distance to the 0.5 surface along every ray, cut at ``reach_mm``; ``None`` where the centre is outside."""
     reach = np.arange(0.0, reach_mm + RAY_STEP_MM, RAY_STEP_MM)
-    uv = centre + reach[None, :, None] * _DIRECTIONS[:, None, :]
+    uv = reach[None, :, None] * DIRECTIONS[:, None, :]
     points = plane.to_world(uv)
     slab = np.stack([points + offset * plane.normal_ras for offset in SLAB_MM])
     values = field.sample(slab).mean(axis=0)
@@ -132,16 +98,11 @@ def _radii(field: LabelField, plane: Plane, centre: FloatArray, reach_mm: float)
     hit = np.where(outside.any(axis=1), outside.argmax(axis=1), len(reach) - 1)
     rows = np.arange(RAYS)
     before, after = values[rows, hit - 1], values[rows, hit]
-    crossing = reach[hit - 1] + RAY_STEP_MM * np.clip((before - 0.5) / np.maximum(before - after, 1e-6), 0.0, 1.0)
+    crossing = reach[hit - 1] + RAY_STEP_MM * np.clip(
+        (before - 0.5) / np.maximum(before - after, 1e-6), 0.0, 1.0
+    )
     radii: FloatArray = np.minimum(crossing, reach_mm)
     return radii
-
-
-def _smooth(radii: FloatArray) -> FloatArray:
-    spectrum = np.fft.rfft(radii)
-    spectrum[HARMONICS + 1 :] = 0.0
-    smooth: FloatArray = np.fft.irfft(spectrum, RAYS)
-    return smooth
 
 
 def _densify(points: FloatArray) -> FloatArray:

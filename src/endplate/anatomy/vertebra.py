@@ -97,8 +97,8 @@ def _one_pass(
     canal = find_canal(grid, seed_mm=seed)
     body = split_body(grid, canal)
     surfaces = find_surfaces(grid, body.mask)
-    superior = fit_plane(surfaces.top_mm, surfaces, grid)
-    inferior = fit_plane(surfaces.bottom_mm, surfaces, grid)
+    superior = fit_plane(surfaces.top_smooth_mm, surfaces, grid)
+    inferior = fit_plane(surfaces.bottom_smooth_mm, surfaces, grid)
     borrowed = hint is not None and not _trustworthy(superior, inferior, axes, hint)
     return LocalVertebra(
         level, field, grid, canal, body, surfaces, superior, inferior, borrowed, _mid_x(grid, body, canal)
@@ -122,8 +122,10 @@ def _refined(found: LocalVertebra, hint: FrameHint) -> Axes:
     """The next frame: superior from the endplates, or borrowed; anterior from canal to body centre."""
     axes = found.axes
     superior = unit(hint.superior_ras)
-    if found.superior is not None and found.inferior is not None and _trustworthy(
-        found.superior, found.inferior, axes, hint
+    if (
+        found.superior is not None
+        and found.inferior is not None
+        and _trustworthy(found.superior, found.inferior, axes, hint)
     ):
         superior = axes.direction_to_world(unit(found.superior.normal + found.inferior.normal))
     origin = _body_centre(found)
@@ -139,8 +141,10 @@ def _body_centre(found: LocalVertebra) -> FloatArray:
     """Centre of the body, RAS mm."""
     mask = found.body.mask
     index = np.array(
-        [np.average(np.arange(n), weights=mask.sum(axis=tuple(a for a in range(3) if a != axis)))
-         for axis, n in enumerate(mask.shape)]
+        [
+            np.average(np.arange(n), weights=mask.sum(axis=tuple(a for a in range(3) if a != axis)))
+            for axis, n in enumerate(mask.shape)
+        ]
     )
     centre: FloatArray = found.axes.to_world(found.grid.low_mm + found.grid.step_mm * index)
     return centre

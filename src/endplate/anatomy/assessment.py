@@ -1,0 +1,155 @@
+"""Measure and grade every vertebra of a scan: the arrow from CT and labels to a ``Spine``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from endplate.anatomy.alignment import (
+    canal_compromise,
+    local_kyphosis_deg,
+    narrowest_canal_mm,
+    retropulsion_mm,
+)
+from endplate.anatomy.describe import LevelFacts, describe
+from endplate.anatomy.endplates import Height, measure_heights
+from endplate.anatomy.expectation import HEIGHTS, expect_heights
+from endplate.anatomy.grading import HeightEvidence
+from endplate.anatomy.locate import Located, locate_vertebrae
+from endplate.anatomy.model import Spine
+from endplate.imaging.calibration import Calibration
+from endplate.imaging.levels import order
+from endplate.imaging.volume import LabelMap, Volume
+from endplate.sources import Finding, citation, finding
+
+
+def assess(
+    labels: LabelMap | None,
+    image: Volume | None,
+    calibration: Calibration,
+    *,
+    progress: Callable[[str, float], None] | None = None,
+) -> Spine:
+    """Measure and grade every labelled vertebra.
+
+    Parameters
+    ----------
+    labels:
+        VerSe ids; ``None`` where there is no map: then only what the scan itself says is returned.
+    image:
+        The CT on the same grid, or ``None`` for geometry only.
+    calibration:
+        HU → density.
+    progress:
+        Called with a level name and the fraction done.
+
+    Notes
+    -----
+    Deterministic; the recipe is in docs/science/morphometry.md.
+    """
+    scan_findings: list[Finding] = [] if image is None else list(image.findings)
+    if labels is None:
+        return Spine(levels=(), findings=(*scan_findings, finding("no-labels")), geometry_only=False)
+    scan_findings += labels.volume.findings
+    if image is None:
+        scan_findings.append(finding("geometry-only"))
+    if labels.body_only:
+        scan_findings.append(finding("body-only-map"))
+    located = locate_vertebrae(labels, progress=progress)
+    heights, evidence = _heights(located)
+    narrowest = [narrowest_canal_mm(item.vertebra) if _usable(item) else None for item in located]
+    levels = []
+    for index, item in enumerate(located):
+        above, below = _adjacent(located, index, -1), _adjacent(located, index, +1)
+        beside = [narrowest[i] for i in (above, below) if i is not None]
+        here = narrowest[index]
+        facts = LevelFacts(
+            located=item,
+            label_map=labels,
+            heights=heights[index],
+            evidence=evidence[index],
+            local_kyphosis_deg=_between(located, above, index, below, local_kyphosis_deg),
+            retropulsion_mm=_between(located, above, index, below, retropulsion_mm),
+            canal_compromise=(
+                None if here is None else canal_compromise(here, [mm for mm in beside if mm is not None])
+            ),
+        )
+        levels.append(describe(facts, image, calibration))
+    if progress is not None:
+        progress("", 1.0)
+    return Spine(
+        levels=tuple(levels),
+        findings=tuple(scan_findings),
+        label_scheme=labels.scheme,
+        counted_how=labels.counted_how,
+        geometry_only=image is None,
+        reference=citation("norms-compilation").text,
+    )
+
+
+def _heights(located: Sequence[Located]) -> tuple[list[dict[str, Height | None]], list[HeightEvidence]]:
+    """Measured heights of all levels and what they are judged against."""
+    measured = [
+        measure_heights(item.vertebra.surfaces, item.vertebra.grid, item.vertebra.x_mid_mm)
+        if _usable(item)
+        else dict.fromkeys(HEIGHTS)
+        for item in located
+    ]
+    table = np.array(
+        [[np.nan if (h := row[name]) is None else h.value_mm for name in HEIGHTS] for row in measured]
+    ).reshape(-1, 3)
+    names = [item.vertebra.level for item in located]
+    expectation = expect_heights(names, table)
+    alternative = expect_heights(names, table, profile="alternative")
+    evidence = [
+        HeightEvidence(
+            measured_mm=table[i],
+            uncertainty_mm=np.full(3, height_uncertainty_mm(located[i])),
+            expected_mm=expectation.expected_mm[i],
+            expected_sd_mm=expectation.sd_mm[i],
+            losses=expectation.losses[i],
+            own_scale=expectation.reference_levels[i] == (names[i],),
+            losses_alternative=alternative.losses[i],
+        )
+        for i in range(len(located))
+    ]
+    return measured, evidence
+
+
+def height_uncertainty_mm(item: Located) -> float:
+    """One standard deviation of a height from the voxels: each endplate is known to ± half a voxel."""
+    axes = item.vertebra.axes
+    directions = item.vertebra.field.affine[:3, :3]
+    # Extent of a voxel along the vertebra's axis, each endplate uniform within it: √2 · extent / √12.
+    extent = float(np.linalg.norm(axes.superior @ directions))
+    return extent * float(np.sqrt(2.0 / 12.0))
+
+
+def _usable(item: Located) -> bool:
+    return not item.body_cut and (
+        item.vertebra.canal is not None or (item.canal_source == "none" and not item.cut)
+    )
+
+
+def _adjacent(located: Sequence[Located], index: int, step: int) -> int | None:
+    """Index of the level next to one, if it is its true neighbour and usable."""
+    other = index + step
+    if not 0 <= other < len(located):
+        return None
+    gap = abs(order(located[other].vertebra.level) - order(located[index].vertebra.level))
+    # T13 stands between T12 and L1 only in a spine that has one.
+    across_t13 = {located[other].vertebra.level, located[index].vertebra.level} == {"T12", "L1"}
+    return other if (gap == 1 or across_t13) and _usable(located[other]) else None
+
+
+def _between(
+    located: Sequence[Located],
+    above: int | None,
+    index: int,
+    below: int | None,
+    measure: Callable[..., float | None],
+) -> float | None:
+    if above is None or below is None or not _usable(located[index]):
+        return None
+    return measure(located[above].vertebra, located[index].vertebra, located[below].vertebra)
