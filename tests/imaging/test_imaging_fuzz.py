@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,3 +113,19 @@ def test_zip_archive(tmp_path: Path) -> None:
     for raw in mutations(tail, ROUNDS // 2, seed=19):
         path.write_bytes(whole[:-600] + raw)
         attempt(lambda: read_image(path), lambda: list_series(path))
+
+
+def test_a_null_byte_in_the_name_of_the_voxel_file(tmp_path: Path) -> None:
+    path = write_meta(tmp_path / "x.mhd", DATA, AFFINE, packed=False)
+    path.write_bytes(path.read_bytes().replace(b"x.raw", b"x\0raw"))
+    with pytest.raises(EndplateError):
+        read_image(path)
+
+
+def test_numbers_without_bound_are_refused_without_a_word_on_stderr(tmp_path: Path) -> None:
+    path = write_nrrd(tmp_path / "x.nrrd", DATA, AFFINE)
+    path.write_bytes(path.read_bytes().replace(b"(-6", b"(-6e999", 1))
+    with warnings.catch_warnings(), pytest.raises(EndplateError) as caught:
+        warnings.simplefilter("error")
+        read_image(path)
+    assert caught.value.code == "singular-affine"

@@ -64,7 +64,7 @@ def read_dicom(path: Path, series: str | None = None) -> StoredImage:
         ``no-dicom``, ``several-series``, ``wrong-modality``, ``missing-slice``, ``irregular-slices``,
         ``mixed-series``, ``unsupported-transfer-syntax``, ``multi-frame-dicom``, ``file-truncated``, ...
     """
-    with open_store(path) as store:
+    with quiet_pydicom(), open_store(path) as store:
         found, damaged = headers(store)
         if not path.is_dir() and isinstance(store, FolderStore):
             found = _around(store, path, found)
@@ -152,19 +152,18 @@ def _pixels(
     volume: NDArray[Any] = np.empty(shape, dtype=np.int16)
     digest = hashlib.sha256()
     kept_padding = None
-    with quiet_pydicom():
-        for place, group in enumerate(groups):
-            where = f"slice {place + 1} of {len(groups)}, counted from the {start_of_stack(stack.normal_lps)}"
-            contents = [read_member(store, stack.headers[index].member) for index in group]
-            digest.update(hashlib.sha256(contents[0]).digest())
-            decoded = [slice_hu(content, shape[1:], where) for content in contents]
-            if any(not np.array_equal(decoded[0].data, other.data) for other in decoded[1:]):
-                raise _mixed()
-            one = decoded[0]
-            if one.data.dtype != volume.dtype and volume.dtype == np.int16:
-                volume = volume.astype(np.float32)
-            volume[place] = one.data
-            kept_padding = one.kept_padding_hu if kept_padding is None else kept_padding
+    for place, group in enumerate(groups):
+        where = f"slice {place + 1} of {len(groups)}, counted from the {start_of_stack(stack.normal_lps)}"
+        contents = [read_member(store, stack.headers[index].member) for index in group]
+        digest.update(hashlib.sha256(contents[0]).digest())
+        decoded = [slice_hu(content, shape[1:], where) for content in contents]
+        if any(not np.array_equal(decoded[0].data, other.data) for other in decoded[1:]):
+            raise _mixed()
+        one = decoded[0]
+        if one.data.dtype != volume.dtype and volume.dtype == np.int16:
+            volume = volume.astype(np.float32)
+        volume[place] = one.data
+        kept_padding = one.kept_padding_hu if kept_padding is None else kept_padding
     return volume.transpose(), digest.hexdigest(), kept_padding
 
 

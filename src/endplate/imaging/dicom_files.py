@@ -72,7 +72,8 @@ class ZipStore:
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
-        infos = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda i: i.filename)
+        files = (info for info in archive.infolist() if not info.filename.endswith("/"))
+        infos = sorted(files, key=lambda info: info.filename)
         if len(infos) > value("imaging.max_files"):
             raise _too_many(value("imaging.max_files"))
         if sum(info.file_size for info in infos) > value("imaging.max_unpacked_bytes"):
@@ -131,20 +132,19 @@ def headers(store: Store) -> tuple[tuple[SliceHeader, ...], int]:
     """
     found: list[SliceHeader] = []
     damaged = 0
-    with quiet_pydicom():
-        for member in range(len(store)):
-            with store.open(member) as file:
-                if not is_dicom(file):
-                    continue
-                try:
-                    header = slice_header(_parse(file, header_only=True), member)
-                except InputError:
-                    raise
-                except Exception:  # pydicom answers damage with whatever its parsers raise; it is counted
-                    damaged += 1
-                    continue
-            if header is not None:
-                found.append(header)
+    for member in range(len(store)):
+        with store.open(member) as file:
+            if not is_dicom(file):
+                continue
+            try:
+                header = slice_header(_parse(file, header_only=True), member)
+            except InputError:
+                raise
+            except Exception:  # pydicom answers damage with whatever its parsers raise; it is counted
+                damaged += 1
+                continue
+        if header is not None:
+            found.append(header)
     return tuple(found), damaged
 
 

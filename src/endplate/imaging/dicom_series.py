@@ -10,9 +10,9 @@ import numpy as np
 from pydicom.pixels.decoders.base import get_decoder
 
 from endplate.errors import InputError, UsageError
-from endplate.imaging.dicom_files import headers, open_store
+from endplate.imaging.dicom_files import headers, open_store, quiet_pydicom
 from endplate.imaging.geometry import FloatArray
-from endplate.imaging.refusals import file_unreadable, wrong_modality
+from endplate.imaging.refusals import file_unreadable, reading, wrong_modality
 from endplate.imaging.slices import order_slices
 from endplate.imaging.tags import SliceHeader
 from endplate.sources import value
@@ -168,9 +168,9 @@ def list_series(path: Path) -> tuple[SeriesInfo, ...]:
     InputError
         ``no-dicom``, or the archive cannot be read.
     """
-    with open_store(path) as store:
+    with reading(path), quiet_pydicom(), open_store(path) as store:
         found, damaged = headers(store)
-    return tuple(series_info(key, stack) for key, stack in stacks(found, damaged).items())
+        return tuple(series_info(key, stack) for key, stack in stacks(found, damaged).items())
 
 
 def stacks(found: tuple[SliceHeader, ...], damaged: int) -> dict[str, SeriesStack]:

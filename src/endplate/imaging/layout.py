@@ -88,7 +88,10 @@ def layout_voxels(path: Path, layout: VoxelLayout, data_at: int, kind: str) -> t
 def _detached(path: Path, name: str, kind: str) -> Path:
     """Find the voxel file beside the header; a header must not reach out of its own folder."""
     folder = path.parent.resolve()
-    target = (folder / name.replace("\\", "/")).resolve()
+    try:
+        target = (folder / name.replace("\\", "/")).resolve()
+    except (ValueError, RuntimeError):  # a null byte in the name, links in a circle
+        raise file_unreadable(kind, "the name of its voxel file is damaged") from None
     if target == path.resolve() or not target.is_relative_to(folder):
         raise file_unsupported(
             kind, "it names a voxel file outside its own folder", "Put the voxel file beside the header file."

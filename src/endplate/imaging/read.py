@@ -14,7 +14,7 @@ from endplate.imaging.metaimage import read_metaimage
 from endplate.imaging.nifti import looks_like_nifti, read_nifti
 from endplate.imaging.nrrd_file import read_nrrd
 from endplate.imaging.quality import check_values, set_floor
-from endplate.imaging.refusals import file_truncated
+from endplate.imaging.refusals import file_truncated, reading
 from endplate.imaging.shear import rectify
 from endplate.imaging.stored import StoredImage, to_hu
 from endplate.imaging.volume import Volume
@@ -95,10 +95,8 @@ def read_grid(path: Path, *, nearest: bool = False) -> Volume:
 
 
 def _stored(path: Path, series: str | None, *, single_file: bool = False) -> StoredImage:
-    """Find the reader by suffix, else by content, and turn what the system refuses into an answer."""
-    try:
-        if not path.exists():
-            raise InputError("file-not-found", "There is no such file or folder.", do="Check the path.")
+    """Find the reader by suffix, else by content, and read."""
+    with reading(path):
         reader = None if path.is_dir() else _reader(path)
         if reader is None:
             if single_file:
@@ -111,16 +109,6 @@ def _stored(path: Path, series: str | None, *, single_file: bool = False) -> Sto
                 do="Leave out --series.",
             )
         return reader(path)
-    except OSError:
-        raise InputError(
-            "file-not-readable",
-            "The file or folder cannot be opened.",
-            do="Check that you may read it and that the drive is still connected.",
-        ) from None
-    except MemoryError:
-        raise InputError(
-            "image-too-large", "The image does not fit into memory.", do="Crop the image to the spine."
-        ) from None
 
 
 def _reader(path: Path) -> Callable[[Path], StoredImage] | None:

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from endplate.errors import InputError
 
 EXPORT_AGAIN = "Export or copy the image again and compare the file sizes."
 """The remedy for a damaged file."""
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what the system refuses while ``path`` is read into an answer for the user.
+
+    Raises
+    ------
+    InputError
+        ``file-not-found``, ``file-not-readable``, ``image-too-large``.
+    """
+    try:
+        if not path.exists():
+            raise InputError("file-not-found", "There is no such file or folder.", do="Check the path.")
+        yield
+    except OSError:
+        raise InputError(
+            "file-not-readable",
+            "The file or folder cannot be read.",
+            do="Check that you may open it, that it is whole, and that the drive is still connected.",
+        ) from None
+    except MemoryError:
+        raise InputError(
+            "image-too-large", "The image does not fit into memory.", do="Crop the image to the spine."
+        ) from None
 
 
 def file_truncated(kind: str) -> InputError:
