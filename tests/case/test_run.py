@@ -76,12 +76,14 @@ def test_the_fractured_level_is_planned(planned: Path) -> None:
     assert (level["level"], level["fracture_seen"], level["refused"]) == ("L1", True, None)
     assert level["paths"]
     spine = json.loads((planned / "spine.json").read_text())
-    assert {v["level"]: v["fracture"]["flagged"] for v in spine["levels"]} == {
-        "T11": None,
-        "T12": False,
+    levels = {level["level"]: level for level in spine["levels"]}
+    assert {name: level["complete"] for name, level in levels.items()} == {
+        "T11": False,
+        "T12": True,
         "L1": True,
-        "L2": False,
+        "L2": True,
     }
+    assert [name for name, level in levels.items() if level["fracture"]["flagged"]] == ["L1"]
     assert "<svg" in (planned / "report.html").read_text()
 
 

@@ -194,12 +194,3 @@ def test_real_level_with_a_reason(cli: Cli, tmp_path: Path, data_dir: Path) -> N
     assert (level["refused"] is not None) is (said.code == 5)
     cut = cli(*words[:-3], "L2", "--out", tmp_path / "case", "--json")
     assert (cut.code, json.loads(cut.out)["error"]["code"]) == (4, "level-cut")
-
-
-@pytest.mark.real_data
-def test_real_labels_alone(cli: Cli, data_dir: Path) -> None:
-    said = cli("assess", "--labels", data_dir / "verse004_T9-L5_vert_labels_L1fracture.nii.gz", "--json")
-    assert said.code == 0, said.err
-    levels = {entry["level"]: entry for entry in json.loads(said.out)["levels"]}
-    assert levels["L1"]["fracture"]["genant_grade"] == 3
-    assert levels["L1"]["density"]["mean_hu"] is None
