@@ -84,6 +84,7 @@ def test_the_fractured_level_is_planned(planned: Path) -> None:
         "L2": True,
     }
     assert [name for name, level in levels.items() if level["fracture"]["flagged"]] == ["L1"]
+    assert "density-line-assumed" in {found["code"] for found in spine["findings"]}
     assert "<svg" in (planned / "report.html").read_text()
 
 
@@ -233,6 +234,7 @@ def test_calibration_makes_only_what_depends_on_it(
     level = result.spine.find("L2")
     assert level is not None
     assert level.density.calibration == "line"
+    assert "density-line-assumed" not in {found.code for found in result.spine.findings}
 
 
 def test_changed_labels_are_the_same_case(

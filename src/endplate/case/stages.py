@@ -30,7 +30,11 @@ def assess(view: StageView) -> Mapping[str, Payload]:
     found, text = view.scan, view.parameters.calibration
     kvp = None if found.image is None else found.image.scan.kvp
     calibration = Calibration.uncalibrated(kvp) if text is None else parse_calibration(text)
-    return {SPINE: assess_spine(found.labels, found.image, calibration, progress=view.progress)}
+    spine = assess_spine(found.labels, found.image, calibration, progress=view.progress)
+    if any(level.density.mean_hu is not None for level in spine.levels):
+        told = (found for found in calibration.findings() if found not in spine.findings)
+        spine = spine.model_copy(update={"findings": (*spine.findings, *told)})
+    return {SPINE: spine}
 
 
 def plan(view: StageView) -> Mapping[str, Payload]:

@@ -111,16 +111,16 @@ def _show_level_plan(out: Console, level: LevelPlan) -> None:
     if level.paths:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for heading in ("side", "approach", "gauge"):
-            table.add_column(heading)
+            table.add_column(heading, no_wrap=True)
         for heading in (
-            "margin mm\nmed/lat/sup/inf",
-            "clearance\nmm",
-            "converge °",
-            "cranial °",
-            "bone to tip\nmm",
-            "skin to bone\nmm",
+            "margins mm\nmed/lat/sup/inf",
+            "clear\nmm",
+            "medial\n°",
+            "cranial\n°",
+            "bone–tip\nmm",
+            "skin–bone\nmm",
         ):
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         for path in level.paths:
             table.add_row(*_path_cells(path))
         out.print(table)
