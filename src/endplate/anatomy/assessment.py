@@ -54,8 +54,6 @@ def assess(
     scan_findings += labels.volume.findings
     if image is None:
         scan_findings.append(finding("geometry-only"))
-    if labels.body_only:
-        scan_findings.append(finding("body-only-map"))
     located = locate_vertebrae(labels, progress=progress)
     heights, evidence = _heights(located)
     narrowest = [narrowest_canal_mm(item.vertebra) if _usable(item) else None for item in located]

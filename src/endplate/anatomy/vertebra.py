@@ -78,6 +78,13 @@ def local_vertebra(
     return _one_pass(level, field, found.axes.moved_to(origin), step, canal_seed_ras_mm, hint)
 
 
+def vertebra_in_frame(
+    level: str, field: LabelField, axes: Axes, *, canal_seed_ras_mm: FloatArray | None = None
+) -> LocalVertebra:
+    """The same in a frame that is already known, without refining it."""
+    return _one_pass(level, field, axes, grid_step_mm(field), canal_seed_ras_mm)
+
+
 def grid_step_mm(field: LabelField) -> float:
     """Step of the vertebra's grid: fine enough for the voxels, not finer than useful."""
     low, high = value("grid.step_range_mm")

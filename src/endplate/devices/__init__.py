@@ -1,1 +1,1 @@
-"""."""
+"""Cannulas, balloons and cements: frozen, sourced."""
