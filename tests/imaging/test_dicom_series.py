@@ -37,10 +37,11 @@ def test_two_series_are_listed_and_must_be_chosen(tmp_path: Path) -> None:
     write_series(tmp_path / "b", SHARP, AFFINE, series=2, edit=sharp, skip=(5,))
     listed = list_series(tmp_path)
     assert [(s.key, s.number, s.kernel, s.slices, s.usable) for s in listed] == [
-        ("1", 2, "B70f", 11, True),
+        ("1", 2, "B70f", 11, False),
         ("2", 3, "B30f", 12, True),
     ]
     assert listed[1].spacing_mm == (2.0, 2.0, 2.0)
+    assert "1 of 12 slices are missing: after slice 5" in listed[0].note
     assert listed == list_series(tmp_path)
     error = refusal(tmp_path)
     assert (error.code, error.exit_code) == ("several-series", 3)

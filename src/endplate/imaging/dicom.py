@@ -24,7 +24,8 @@ from endplate.imaging.dicom_files import (
     read_dataset,
     read_member,
 )
-from endplate.imaging.dicom_series import SeriesStack, choose, stacks
+from endplate.imaging.dicom_series import choose
+from endplate.imaging.dicom_stack import SeriesStack, stacks
 from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray
 from endplate.imaging.refusals import EXPORT_AGAIN
 from endplate.imaging.slices import order_slices, regular_step, start_of_stack

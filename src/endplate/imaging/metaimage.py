@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray
+from endplate.imaging.geometry import FloatArray
 from endplate.imaging.layout import MM_PER_UNIT, SAVE_AGAIN, VoxelLayout, header_bytes, layout_voxels
 from endplate.imaging.refusals import (
     file_truncated,
@@ -20,6 +20,9 @@ from endplate.imaging.stored import StoredImage, placed
 from endplate.imaging.volume import ScanInfo
 
 KIND = "MetaImage file"
+
+RAS_SIGNS = np.array([[-1.0], [-1.0], [1.0]])
+"""Signs that bring the format's LPS coordinates to RAS."""
 
 TYPES = {
     "MET_CHAR": "i1",
@@ -114,10 +117,11 @@ def _affine(fields: dict[str, str]) -> FloatArray:
     unit = MM_PER_UNIT[fields.get("DistanceUnits", "mm").lower()]
     affine = np.eye(4)
     directions = np.array(matrix).reshape(count, count)[:3, :3]
-    affine[:3, :3] = directions.T * np.array(spacing[:3])
+    with np.errstate(invalid="ignore"):  # infinity times zero; not finite is refused next
+        affine[:3, :3] = directions.T * np.array(spacing[:3])
     affine[:3, 3] = offset[:3]
-    affine[:3] *= unit
-    return placed(LPS_FROM_RAS @ affine, KIND)
+    affine[:3] *= RAS_SIGNS * unit
+    return placed(affine, KIND)
 
 
 def _true(text: str) -> bool:

@@ -133,5 +133,5 @@ def _affine(header: dict[str, Any], spatial: list[int]) -> FloatArray:
     affine = np.eye(4)
     affine[:3, :3] = np.array([header["space directions"][axis] for axis in spatial], dtype=np.float64).T
     affine[:3, 3] = np.asarray(origin, dtype=np.float64)
-    affine[:3] *= MM_PER_UNIT[units.pop()]
-    return placed(np.diag([*signs, 1.0]) @ affine, KIND)
+    affine[:3] *= np.array(signs)[:, None] * MM_PER_UNIT[units.pop()]
+    return placed(affine, KIND)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
@@ -81,7 +81,13 @@ SHOWN_LENGTH = 48
 NO_CONTRAST = {"NO", "NONE", "N", "NO CONTRAST", "WITHOUT", "NON CONTRAST", "0"}
 """Contents of the contrast agent tag that scanners write when none was given."""
 
+DIRECTION_ROUNDING = 0.03
+"""Direction cosines written to two decimals miss unit length and right angle by less."""
+
 OLDEST_YEARS = 130
+
+LARGEST = 1e9
+"""No number of a CT header is larger; one that is (or is not finite) is damage."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +129,12 @@ class SliceHeader:
 
     @property
     def placed(self) -> bool:
-        """Say whether the image has a place in the patient."""
-        return None not in (self.pixel_spacing, self.orientation, self.position)
+        """Say whether its place is whole: a position, two perpendicular unit vectors and a voxel size."""
+        if self.pixel_spacing is None or self.orientation is None or self.position is None:
+            return False
+        row, column = np.array(self.orientation).reshape(2, 3)
+        off = (row @ row - 1.0, column @ column - 1.0, row @ column)
+        return bool(np.abs(off).max() < DIRECTION_ROUNDING and min(self.pixel_spacing) > 0)
 
 
 def slice_header(dataset: Dataset, member: int) -> SliceHeader | None:
@@ -258,7 +268,7 @@ def integer(dataset: Dataset, keyword: str) -> int | None:
 
 
 def numbers(dataset: Dataset, keyword: str, count: int | None) -> tuple[float, ...] | None:
-    """Return the numbers of an element if there are ``count`` (any for ``None``) and all are finite."""
+    """Return the numbers of an element if there are ``count`` (any for ``None``) and all are plausible."""
     value = raw(dataset, keyword)
     if value is None:
         return None
@@ -267,6 +277,6 @@ def numbers(dataset: Dataset, keyword: str, count: int | None) -> tuple[float, .
         found = tuple(float(item) for item in items)
     except (TypeError, ValueError, OverflowError):
         return None
-    if (count is not None and len(found) != count) or not all(math.isfinite(item) for item in found):
+    if (count is not None and len(found) != count) or not all(abs(item) < LARGEST for item in found):
         return None
     return found
