@@ -218,10 +218,21 @@ def test_nothing_given() -> None:
         assess_inline(Inputs(), Parameters())
 
 
-@pytest.mark.parametrize("text", ["", "0.8", "a,b", "1e9,0"])
-def test_bad_calibration_is_refused_before_anything_is_read(text: str) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"calibration": ""},
+        {"calibration": "0.8"},
+        {"calibration": "1e9,0"},
+        {"technique": "surgery"},
+        {"access": "left"},
+        {"gauge": "99G"},
+    ],
+    ids=str,
+)
+def test_wrong_choices_are_refused_before_anything_is_read(wrong: dict[str, str]) -> None:
     with pytest.raises(UsageError):
-        Parameters(calibration=text)
+        Parameters(**wrong)
 
 
 def test_calibration_makes_only_what_depends_on_it(

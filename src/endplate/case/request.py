@@ -11,6 +11,7 @@ from endplate.case.manifest import InputRecord
 from endplate.errors import UsageError
 from endplate.imaging.calibration import parse_calibration
 from endplate.imaging.levels import parse_level
+from endplate.planning.options import PlanOptions
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Parameters:
     Raises
     ------
     UsageError
-        The calibration cannot be read.
+        The calibration cannot be read, or a technique, access or gauge is not known.
     """
 
     series: str | None = None
@@ -62,6 +63,11 @@ class Parameters:
     def __post_init__(self) -> None:
         if self.calibration is not None:
             parse_calibration(self.calibration)
+        self.plan_options()
+
+    def plan_options(self) -> PlanOptions:
+        """The user's choices for the plan."""
+        return PlanOptions(technique=self.technique, access=self.access, gauge=self.gauge, reason=self.reason)
 
     def select(self, names: tuple[str, ...]) -> dict[str, Any]:
         """The named parameters as JSON values."""

@@ -39,15 +39,12 @@ def assess(view: StageView) -> Mapping[str, Payload]:
 
 def plan(view: StageView) -> Mapping[str, Payload]:
     """Lay the needle paths at the levels asked for."""
-    from endplate.planning import PlanOptions, plan_levels
+    from endplate.planning import plan_levels
 
     found, asked = view.scan, view.parameters
     if found.labels is None:
         raise InternalError("stage-no-labels", "A plan needs labels.", do="Please report this.")
-    options = PlanOptions(
-        technique=asked.technique, access=asked.access, gauge=asked.gauge, reason=asked.reason
-    )
-    return {PLAN: plan_levels(found.labels, found.image, view.spine, asked.levels, options)}
+    return {PLAN: plan_levels(found.labels, found.image, view.spine, asked.levels, asked.plan_options())}
 
 
 def report(view: StageView) -> Mapping[str, Payload]:
