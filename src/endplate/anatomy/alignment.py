@@ -99,12 +99,18 @@ def _wall_points(vertebra: LocalVertebra) -> FloatArray | None:
 
 
 def _posterior_corner(vertebra: LocalVertebra, *, upper: bool) -> FloatArray | None:
-    """The posterior corner at the upper or lower endplate, RAS mm."""
+    """The posterior corner at the upper or lower endplate, RAS mm.
+
+    The wall is hollow between its corners, and a corner is rounded off by the voxels: the corner is the place that
+    stands furthest back near the endplate, not the last point below it.
+    """
     points = _wall_local(vertebra)
     if points is None:
         return None
     z = points[:, 2]
-    rim = float(value("wall.rim_mm"))
-    near = z >= z.max() - rim if upper else z <= z.min() + rim
-    corner: FloatArray = vertebra.axes.to_world(np.median(points[near], axis=0))
+    reach = float(value("wall.corner_reach_mm"))
+    near = points[z >= z.max() - reach if upper else z <= z.min() + reach]
+    y = float(np.percentile(near[:, 1], 15.0))
+    behind = near[near[:, 1] <= y]
+    corner: FloatArray = vertebra.axes.to_world([float(np.median(near[:, 0])), y, float(np.median(behind[:, 2]))])
     return corner
