@@ -8,7 +8,7 @@ from endplate.anatomy.model import Vertebra
 from endplate.papers.page import render
 from endplate.papers.table import Cell, Row, Table
 from endplate.papers.words import DASH, listed, long_date, number
-from endplate.planning.model import LevelPlan, RefusedSide
+from endplate.planning.model import LevelPlan, NeedlePath, RefusedSide
 from endplate.report.closeup import closeup_figures
 from endplate.report.height_chart import chart_height_px, height_chart
 from endplate.report.model import ReportInputs
@@ -19,7 +19,7 @@ from endplate.report.picture import Figure
 from endplate.report.plain_views import plain_figures
 from endplate.report.provenance import References, link_words, provenance_rows, scan_rows
 from endplate.report.scene import Scene
-from endplate.report.summary import all_findings, plan_of, ranked, summarise, verdict
+from endplate.report.summary import all_findings, level_notes, plan_of, ranked, summarise, verdict
 from endplate.report.tables import level_heights, tables
 from endplate.sources import Finding, finding
 
@@ -60,6 +60,8 @@ def build_report(inputs: ReportInputs) -> str:
     """
     scene = Scene(inputs.image, inputs.labels)
     found = ranked([*all_findings(inputs), *_own_findings(inputs)], inputs.requested_levels)
+    noted = [one for level in inputs.requested_levels for one in level_notes(plan_of(inputs, level), level)]
+    found = [one for one in found if one not in noted]  # they stand in the level's own box
     shown = _shown_levels(inputs)
     levels = [_level_section(inputs, scene, vertebra) for vertebra in shown]
     pressing = [one for one in found if _is_pressing(one, inputs)]
@@ -123,7 +125,7 @@ def _shown_levels(inputs: ReportInputs) -> list[Vertebra]:
 def _level_section(inputs: ReportInputs, scene: Scene, vertebra: Vertebra) -> LevelSection:
     asked = vertebra.level in inputs.requested_levels
     planned = plan_of(inputs, vertebra.level)
-    paths = () if planned is None else planned.paths
+    paths = _right_first(planned)
     return LevelSection(
         name=vertebra.level,
         verdict=verdict(vertebra),
@@ -140,6 +142,12 @@ def _level_section(inputs: ReportInputs, scene: Scene, vertebra: Vertebra) -> Le
         refused=[] if planned is None or planned.refused is None else list(planned.refused.reasons),
         refused_sides=() if planned is None else planned.refused_sides,
     )
+
+
+def _right_first(planned: LevelPlan | None) -> tuple[NeedlePath, ...]:
+    """The needles, right before left: the patient's right is on screen left."""
+    paths = () if planned is None else planned.paths
+    return tuple(sorted(paths, key=lambda path: path.side, reverse=True))
 
 
 def _plan_table(inputs: ReportInputs) -> Table | None:
@@ -166,7 +174,7 @@ def _plan_table(inputs: ReportInputs) -> Table | None:
 
 def _plan_rows(planned: LevelPlan) -> list[Row]:
     rows = []
-    for path in planned.paths:
+    for path in _right_first(planned):
         derated = path.margins_derated_mm
         least = min(derated.medial, derated.lateral, derated.superior, derated.inferior)
         cells = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ SHAFT_MM = 60.0
 
 LABEL_OFFSETS_PX = (40.0, -40.0, 56.0, -56.0, 72.0, -72.0, 88.0)
 """Distances from the needle at which a word may stand, tried in turn until it covers no other word."""
+
+LABEL_SLIDES_PX = (0.0, 18.0, -18.0, 36.0, -36.0)
+"""How far along the needle from its mark a word may stand besides."""
 
 LABEL_SIZE = 12.5
 
@@ -135,9 +139,11 @@ def _marks(picture: Picture, path: NeedlePath, plane: Plane) -> None:
 def _free_place(picture: Picture, start: Point, aside: FloatArray, words: str, taken: list[Box]) -> Point:
     """Where to centre a word beside the needle: the nearest place that covers no earlier word."""
     half = 0.3 * LABEL_SIZE * len(words) + 2.0
-    for offset in LABEL_OFFSETS_PX:
-        shift = offset + np.sign(offset) * half * abs(float(aside[0]))
-        x, y = start[0] + shift * float(aside[0]), start[1] + shift * float(aside[1]) + 4.0
+    across = np.array(aside)
+    along = np.array([across[1], -across[0]])
+    for offset, slide in product(LABEL_OFFSETS_PX, LABEL_SLIDES_PX):
+        shift = offset + np.sign(offset) * half * abs(across[0])
+        x, y = np.array(start) + shift * across + slide * along + [0.0, 4.0]
         box = (x - half, y - LABEL_SIZE, x + half, y + 3.0)
         inside = (
             box[0] >= 0
@@ -148,7 +154,7 @@ def _free_place(picture: Picture, start: Point, aside: FloatArray, words: str, t
         if inside and not any(_overlap(box, other) for other in taken):
             break
     taken.append(box)
-    return x, y
+    return float(x), float(y)
 
 
 def _overlap(one: Box, other: Box) -> bool:

@@ -14,6 +14,7 @@ from endplate.report.axes import frame_axes
 
 DIRECTIONS = ("medial", "lateral", "superior", "inferior")
 NO_SKIN = "The skin is not in view of the scan."
+NOT_DERATED = "Only the four directions are derated, each by its own uncertainty."
 NO_VIEW = "No C-arm angles were computed."
 NOT_TRIED = "Small errors were not tried on this path."
 
@@ -26,11 +27,11 @@ def margins_table(paths: tuple[NeedlePath, ...]) -> Table:
         for path in paths:
             cells += [getattr(path.margins_mm, direction), getattr(path.margins_derated_mm, direction)]
         rows.append(_margin_row(direction.capitalize(), cells))
-    clear: list[float] = []
+    clear: list[Cell] = []
     for path in paths:
-        clear += [path.clearance_mm, path.clearance_mm - path.uncertainty_mm]
-    rows.append(_margin_row("Least clearance", clear))
-    uncertain = listed([quantity(path.uncertainty_mm, "mm") + f" ({path.side})" for path in paths])
+        clear += [Cell(number(path.clearance_mm)), Cell(DASH, NOT_DERATED)]
+    rows.append(Row("Least clearance", tuple(clear)))
+    most = listed([quantity(path.uncertainty_mm, "mm") + f" ({path.side})" for path in paths])
     return Table(
         caption="Margins around the cannula",
         columns=(("", ""), *((("Measured", "mm"), ("Derated", "mm")) * len(paths))),
@@ -38,8 +39,8 @@ def margins_table(paths: tuple[NeedlePath, ...]) -> Table:
         rows=tuple(rows),
         note=(
             "From the cannula's surface to the vertebra's outer surface, least from entry to posterior wall; "
-            "medial is the nearer of that and the canal. Derated: after taking off the uncertainty, "
-            f"{uncertain}. Negative: the cannula stands out by that much."
+            "medial is the nearer of that and the canal. Derated: after taking off the uncertainty in that "
+            f"direction, at most {most}. Negative: the cannula stands out by that much."
         ),
     )
 

@@ -19,6 +19,9 @@ from endplate.sources import Finding, finding
 GRADE_WORDS = {0: "no fracture", 1: "mild", 2: "moderate", 3: "severe"}
 """Names of the Genant grades."""
 
+NO_FRACTURE_CODES = ("plan-no-fracture-seen", "plan-fracture-unjudged")
+"""What a plan says of a level without a seen fracture; where it says nothing, the report does."""
+
 SEVERITY_ORDER = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -74,12 +77,14 @@ def loss_words(vertebra: Vertebra) -> str:
 
 
 def level_notes(planned: LevelPlan | None, level: str) -> list[Finding]:
-    """What must stand beside the verdict: no fracture seen here, and the reason that was given."""
-    if planned is None or planned.fracture_seen is not False:
+    """What must stand beside the verdict: that no fracture is seen here, and the reason that was given."""
+    if planned is None:
         return []
-    reason = planned.reason or ""
-    if reason:
-        return [finding("report-no-fracture-reason", level=level, name=level, reason=reason)]
+    told = [warning for warning in planned.warnings if warning.code in NO_FRACTURE_CODES]
+    if told or planned.fracture_seen is not False:
+        return told
+    if planned.reason:
+        return [finding("report-no-fracture-reason", level=level, name=level, reason=planned.reason)]
     return [finding("report-no-fracture", level=level, name=level)]
 
 
@@ -93,7 +98,7 @@ def _facts(vertebra: Vertebra) -> tuple[tuple[str, str], ...]:
         ("Retropulsion", quantity(vertebra.retropulsion_mm, "mm")),
         ("Trabecular density", _density_words(density)),
     ]
-    if vertebra.cleft_ml:
+    if number(vertebra.cleft_ml, 2) not in (DASH, number(0.0, 2)):
         facts.append(("Gas cleft", quantity(vertebra.cleft_ml, "ml", 2)))
     margin = vertebra.fracture.distance_to_threshold
     if margin is not None:
