@@ -59,12 +59,16 @@ def report(view: StageView) -> Mapping[str, Payload]:
             image=found.image,
             labels=found.labels,
             manifest=dict(view.provenance),
-            title=view.parameters.title,
+            title=view.parameters.title or _title(view.parameters.levels),
             requested_levels=view.parameters.levels,
             show_patient_label=view.parameters.patient_label,
         )
     )
     return {REPORT: html.encode("utf-8")}
+
+
+def _title(levels: tuple[str, ...]) -> str:
+    return f"Assessment and needle plan, {', '.join(levels)}" if levels else "Spine assessment"
 
 
 STAGES: tuple[Stage, ...] = (
