@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from endplate.anatomy.assessment import assess
+    from endplate.anatomy.kernels import warm
 
-__all__ = ["assess"]
+__all__ = ["assess", "warm"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from endplate.anatomy.assessment import assess  # noqa: PLC0415
 
         return assess
+    if name == "warm":
+        from endplate.anatomy.kernels import warm  # noqa: PLC0415
+
+        return warm
     raise AttributeError(name)

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.canal import CanalTube
+from endplate.anatomy.kernels import cast_forward
 from endplate.anatomy.mask import LocalGrid
 from endplate.sources import value
 
@@ -62,34 +63,15 @@ def _posterior_wall(grid: LocalGrid, canal: CanalTube) -> tuple[FloatArray, NDAr
     half_right = float(np.max(ring * np.cos(turn)))
     front = float(ring[len(ring) // 4])
 
-    # First bone going forward from the canal's coronal mid-plane, for each (x, z) between the pedicles.
-    reach = np.arange(0.0, front + float(value("body.wall_reach_mm")), WALL_SEARCH_STEP_MM)
-    y_index = (centre[None, :, None, 1] + reach - grid.low_mm[1]) / grid.step_mm
-    shape = (len(x), len(z), len(reach))
-    values = ndimage.map_coordinates(
-        grid.values,
-        [
-            np.broadcast_to(np.arange(len(x), dtype=np.float64)[:, None, None], shape),
-            np.broadcast_to(y_index, shape),
-            np.broadcast_to(np.arange(len(z), dtype=np.float64)[None, :, None], shape),
-        ],
-        order=1,
-        mode="constant",
-        cval=0.0,
-    )
-    bone = values >= 0.5
-    hit = bone.argmax(axis=2)
-    ix, iz = np.ogrid[: len(x), : len(z)]
-    before = values[ix, iz, np.maximum(hit - 1, 0)]
-    after = values[ix, iz, hit]
-    depth = reach[np.maximum(hit - 1, 0)] + WALL_SEARCH_STEP_MM * (0.5 - before) / np.maximum(
-        after - before, 1e-6
-    )
+    start = (centre[:, 1] - grid.low_mm[1]) / grid.step_mm
+    steps = int(np.ceil((front + float(value("body.wall_reach_mm"))) / WALL_SEARCH_STEP_MM))
+    depth = grid.step_mm * cast_forward(grid.values, start, WALL_SEARCH_STEP_MM / grid.step_mm, steps)
     offset = x[:, None] - centre[None, :, 0]
     inner = float(value("body.wall_inner_fraction"))
     between = (offset > -inner * half_left) & (offset < inner * half_right)
     # A first hit much nearer than the canal's front is lamina or facet, not the wall.
-    seen = bone.any(axis=2) & (hit > 0) & between & (depth > 0.35 * front)
+    seen = np.isfinite(depth) & between
+    seen[seen] = depth[seen] > float(value("body.wall_nearest_fraction")) * front
 
     typical = float(np.median(depth[seen])) if seen.any() else front
     wall = np.where(seen, depth, np.nan)

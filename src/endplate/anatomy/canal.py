@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.kernels import cast_in_slices
 from endplate.anatomy.mask import LocalGrid
 from endplate.sources import value
 
@@ -189,22 +190,11 @@ def _projected_hole(grid: LocalGrid) -> FloatArray | None:
 
 def _cast(grid: LocalGrid, centres_mm: FloatArray) -> FloatArray:
     """First bone along every ray of every slice, shape (Z, RAYS), NaN where none."""
-    reach = np.arange(0.0, float(value("canal.search_radius_max_mm")), RAY_STEP_MM)
-    xy = centres_mm[:, None, None, :] + reach[None, None, :, None] * DIRECTIONS[None, :, None, :]
-    index = (xy - grid.low_mm[:2]) / grid.step_mm
-    z_index = np.broadcast_to(np.arange(len(centres_mm), dtype=np.float64)[:, None, None], xy.shape[:3])
-    values = ndimage.map_coordinates(
-        grid.values, [index[..., 0], index[..., 1], z_index], order=1, mode="constant", cval=0.0
-    )
-    bone = values >= 0.5
-    hit = bone.argmax(axis=2)
-    found = bone.any(axis=2) & (hit > 0)
-    rows = np.arange(values.shape[0])[:, None], np.arange(values.shape[1])[None, :]
-    before = values[(*rows, np.maximum(hit - 1, 0))]
-    after = values[(*rows, hit)]
-    crossing = reach[np.maximum(hit - 1, 0)] + RAY_STEP_MM * (0.5 - before) / np.maximum(after - before, 1e-6)
-    radii: FloatArray = np.where(found, crossing, np.nan)
-    return radii
+    centres = (centres_mm - grid.low_mm[:2]) / grid.step_mm
+    steps = int(np.ceil(float(value("canal.search_radius_max_mm")) / RAY_STEP_MM))
+    radii = cast_in_slices(grid.values, centres, DIRECTIONS, RAY_STEP_MM / grid.step_mm, steps)
+    distances: FloatArray = radii * grid.step_mm
+    return distances
 
 
 def _typical(radii_mm: FloatArray) -> FloatArray | None:

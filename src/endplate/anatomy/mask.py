@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import Axes, FloatArray
+from endplate.anatomy.kernels import resample_linear, sample_linear
 from endplate.imaging.geometry import apply_affine, voxel_sizes_mm
 
 SMOOTHING_VOXELS = 0.6
@@ -54,11 +55,10 @@ class LabelField:
 
     def sample(self, ras_mm: FloatArray) -> NDArray[np.float32]:
         """Occupancy at RAS points, shape (..., 3) → (...); 0 outside."""
-        inverse: FloatArray = np.asarray(np.linalg.inv(self.affine), dtype=np.float64)
-        ijk = apply_affine(inverse, ras_mm)
-        values: NDArray[np.float32] = ndimage.map_coordinates(
-            self.occupancy, np.moveaxis(ijk, -1, 0), order=1, mode="constant", cval=0.0
-        )
+        inverse = np.linalg.inv(self.affine)[:3]
+        points = np.ascontiguousarray(ras_mm, dtype=np.float64)
+        flat = sample_linear(self.occupancy, inverse, points.reshape(-1, 3))
+        values: NDArray[np.float32] = flat.reshape(points.shape[:-1])
         return values
 
 
@@ -134,14 +134,6 @@ def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
     to_world = np.eye(4)
     to_world[:3, :3] = axes.rotation.T * step_mm
     to_world[:3, 3] = axes.to_world(low)
-    chain = np.linalg.inv(field.affine) @ to_world
-    values = ndimage.affine_transform(
-        field.occupancy,
-        chain[:3, :3],
-        chain[:3, 3],
-        output_shape=tuple(count),
-        order=1,
-        mode="constant",
-        cval=0.0,
-    )
-    return LocalGrid(axes, values.astype(np.float32, copy=False), low, step_mm)
+    chain = (np.linalg.inv(field.affine) @ to_world)[:3]
+    values = resample_linear(field.occupancy, chain, (int(count[0]), int(count[1]), int(count[2])))
+    return LocalGrid(axes, values, low, step_mm)
