@@ -209,6 +209,11 @@ def test_nothing_personal_and_no_place_or_time(html: str) -> None:
         assert secret not in html
 
 
+def test_a_report_without_a_title_gets_one(inputs: ReportInputs) -> None:
+    assert "<h1>Needle plan</h1>" in build_report(replace(inputs, title=""))
+    assert "<h1>Spine assessment</h1>" in build_report(replace(inputs, title=" ", plan=None))
+
+
 def test_label_box_is_empty_and_optional(inputs: ReportInputs, html: str) -> None:
     assert 'class="patient-label"' in html
     assert 'class="patient-label"' not in build_report(replace(inputs, show_patient_label=False))

@@ -9,7 +9,7 @@ from endplate.papers.words import DASH, number
 from endplate.report import style
 from endplate.report.losses import PARTS, Loss, Part, height_loss_of
 from endplate.report.picture import Figure
-from endplate.sources import value
+from endplate.sources import constant, value
 
 WIDTH = 700.0
 NAME_WIDTH = 52.0
@@ -52,7 +52,11 @@ def height_chart(spine: Spine, requested: tuple[str, ...]) -> Figure | None:
         (style.REQUESTED, "chosen level (shaded row)"),
     )
     return Figure(
-        svg=drawing.markup("chart"), caption=caption, heading="Heights against expectation", legend=legend
+        svg=drawing.markup("chart"),
+        caption=caption,
+        heading="Heights against expectation",
+        legend=legend,
+        source=constant("genant.grade_losses").source,
     )
 
 

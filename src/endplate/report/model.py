@@ -30,7 +30,7 @@ class ReportInputs:
         ``versions`` (name → version), ``inputs`` (name → facts such as ``sha256``), ``parameters`` and
         ``findings`` (as in JSON). Other entries, times and places among them, are never printed.
     title:
-        The report's title; a run on the phantom says so here.
+        The report's title; a run on the phantom says so here. Blank: it says plan or assessment.
     requested_levels:
         Levels the user named, in the user's order.
     show_patient_label:
@@ -47,7 +47,7 @@ class ReportInputs:
     image: Volume | None
     labels: LabelMap | None
     manifest: Mapping[str, Any] = field(default_factory=dict)
-    title: str = "Spine assessment"
+    title: str = ""
     requested_levels: tuple[str, ...] = ()
     show_patient_label: bool = True
 

@@ -35,6 +35,9 @@ class Figure:
     legend: tuple[tuple[str, str], ...] = ()
     """Colour and meaning of what is drawn on it."""
 
+    source: str = ""
+    """Key of the source of what it is compared with."""
+
 
 class Picture:
     """A picture in the making.

@@ -13,9 +13,6 @@ from endplate.sources import Citation, citations
 
 Rows = list[tuple[str, str]]
 
-SECTIONS = ("versions", "inputs", "parameters")
-"""What is printed of a manifest; nothing else is, so that times, hosts and places stay out."""
-
 _PRIVATE_KEY = re.compile(
     r"path|file|folder|name|host|user|dir|uid|patient_id|birth|accession", re.IGNORECASE
 )
@@ -74,27 +71,30 @@ def scan_rows(image: Volume | None) -> Rows:
 
 def provenance_rows(manifest: Mapping[str, Any], spine: Spine, labels: LabelMap | None) -> Rows:
     """Versions, inputs and parameters of the run, the label scheme and the calibration."""
-    rows: Rows = []
-    for section in SECTIONS:
-        rows += _flat(section, manifest.get(section))
-    rows.append(("label scheme", spine.label_scheme or (labels.scheme if labels else DASH)))
-    rows.append(("reference of expected heights", spine.reference or DASH))
+    versions = _facts(manifest.get("versions"))
+    rows: Rows = [("Versions", ", ".join(f"{name} {text}" for name, text in versions) or DASH)]
+    inputs = manifest.get("inputs")
+    for name, record in inputs.items() if isinstance(inputs, Mapping) else ():
+        facts = "; ".join(f"{key} {text}" for key, text in _facts(record))
+        rows.append((f"Input: {name}", facts or DASH))
+    parameters = [(name, text) for name, text in _facts(manifest.get("parameters")) if text not in ("", DASH)]
+    rows += [(f"Parameter: {name.replace('_', ' ')}", text) for name, text in parameters]
+    rows.append(("Label scheme", spine.label_scheme or (labels.scheme if labels else DASH)))
+    rows.append(("Reference of expected heights", spine.reference or DASH))
     kinds = dict.fromkeys(v.density.calibration for v in spine.levels if v.density.calibration)
-    rows.append(("density calibration", ", ".join(kinds) or DASH))
+    rows.append(("Density calibration", ", ".join(kinds) or DASH))
     return rows
 
 
-def _flat(name: str, value: Any) -> Rows:
-    """Nested values as rows; keys and values that could lead to a person or a place are left out."""
-    if isinstance(value, Mapping):
-        rows: Rows = []
-        for key in value:
-            if str(key) in _ALLOWED_KEYS or not _PRIVATE_KEY.search(str(key)):
-                rows += _flat(f"{name} · {key}", value[key])
-        return rows
-    if isinstance(value, list | tuple):
-        return [(name, ", ".join(_plain(item) for item in value) or DASH)]
-    return [] if value is None and name in SECTIONS else [(name, _plain(value))]
+def _facts(record: Any) -> Rows:
+    """The plain facts of a record; what could lead to a person or a place is left out."""
+    if not isinstance(record, Mapping):
+        return []
+    return [
+        (str(key), _plain(value))
+        for key, value in record.items()
+        if str(key) in _ALLOWED_KEYS or not _PRIVATE_KEY.search(str(key))
+    ]
 
 
 def _plain(value: Any) -> str:
@@ -102,5 +102,9 @@ def _plain(value: Any) -> str:
         return DASH
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {text}" for name, text in _facts(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in value)
     text = str(value)
     return "(a place on this computer, not printed)" if _PLACE.match(text) else text
