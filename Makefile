@@ -38,7 +38,6 @@ $(VENV)/.installed-lint: $(VENV)/.installed-test
 
 demo: $(VENV)/.installed ## the main job on the public sample CT (a phantom where it cannot be fetched)
 	@$(BIN)/endplate demo --out demo-case
-	@echo "Report: $(CURDIR)/demo-case/report.html"
 
 test: $(VENV)/.installed-test ## all tests but the heavy validation; real data where ENDPLATE_DATA names them
 	@rm -rf build/numba-*

@@ -62,14 +62,16 @@ def demo(
         with progress(manner) as tell:
             subject = _phantom(cleanup, "as asked") if phantom else _sample_or_phantom(cleanup, tell)
         if not json:
-            console().print(subject.announcement, style="bold", markup=False)
+            console().print(subject.announcement, style="bold", markup=False, soft_wrap=True)
+        folder = out or Path("demo-case")
         try:
             with progress(manner) as tell:
-                result = _run(out or Path("demo-case"), subject, force=force, tell=tell)
+                result = _run(folder, subject, force=force, tell=tell)
             show_case(result, manner, extra={"demonstration": subject.title})
         finally:
             if not json:
-                console().print(subject.announcement, style="bold", markup=False)
+                end = f"{subject.title}. Case: {folder.resolve()}"
+                console().print(end, style="bold", markup=False, soft_wrap=True)
 
 
 def _run(out: Path, subject: Subject, *, force: bool, tell: Tell) -> CaseResult:
