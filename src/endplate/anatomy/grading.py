@@ -83,7 +83,8 @@ def _reasons(
         "measured": evidence.measured_mm[worst],
         "expected": evidence.expected_mm[worst],
         "expected_sd": evidence.expected_sd_mm[worst],
-        "loss": 100.0 * evidence.losses[worst],
+        # A body taller than expected has lost nothing: no "-0 %" and no negative loss in words.
+        "loss": 100.0 * max(float(evidence.losses[worst]), 0.0),
         "threshold": 100.0 * limit[worst],
     }
     reasons = [finding("height-lost" if flagged else "no-fracture-seen", level=level, **measured)]
