@@ -50,7 +50,15 @@ _HOME = {
     **dict.fromkeys(("DEFAULT_LEVELS", "default_spec", "random_spec"), "norms"),
     **dict.fromkeys(("Phantom", "build_phantom"), "phantom"),
     **dict.fromkeys(
-        ("BodyShape", "DiscSpec", "FractureSpec", "PedicleSpec", "PhantomSpec", "SoftTissueSpec", "VertebraSpec"),
+        (
+            "BodyShape",
+            "DiscSpec",
+            "FractureSpec",
+            "PedicleSpec",
+            "PhantomSpec",
+            "SoftTissueSpec",
+            "VertebraSpec",
+        ),
         "spec",
     ),
     **dict.fromkeys(("LevelTruth", "PhantomTruth"), "truth"),

@@ -40,7 +40,9 @@ class SolvedSpine:
 
     def fields(self, i: int, points_ras_mm: FloatArray) -> FloatArray:
         """Vertebra, body and free-canal field of level i at world points, shape (n, 3) → (n, 3)."""
-        values: FloatArray = f.fields_at(np.ascontiguousarray(points_ras_mm, dtype=np.float64), i, *self.packed)
+        values: FloatArray = f.fields_at(
+            np.ascontiguousarray(points_ras_mm, dtype=np.float64), i, *self.packed
+        )
         return values
 
     def bounds(self, i: int, margin_mm: float = 0.0) -> FloatArray:
@@ -61,7 +63,9 @@ class SolvedSpine:
         back = float(row[f.C_Y] - row[f.C_HALF_AP] - row[f.L_THICKNESS]) - 2.0 - margin_mm
         low[1] = min(low[1], back)
         low[2] = min(low[2], float(row[f.L_BOTTOM]) - margin_mm)
-        corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        corners = np.array(
+            [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+        )
         return self.placement.to_world(i, corners)
 
 

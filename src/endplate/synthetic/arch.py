@@ -81,7 +81,7 @@ def _pedicle(spec: VertebraSpec, model: BodyModel, side: str, z: float) -> Float
     packed[f.P_FLARE_U], packed[f.P_FLARE_V] = 0.13, 0.07
     angles = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
     ring = ru * np.cos(angles)[:, None] * u + rv * np.sin(angles)[:, None] * v
-    t = np.linspace(-7.0, 5.0, 13)
+    t = np.linspace(-3.0, 5.0, 13)
     flare = np.minimum((t / f.FLARE_LENGTH_MM) ** 2, f.FLARE_MAX)
     tube = t[:, None, None] * w + (
         (1.0 + packed[f.P_FLARE_U] * flare)[:, None, None] * (np.cos(angles)[:, None] * ru * u)
@@ -120,15 +120,19 @@ def _lateral_place(row: FloatArray, tube: FloatArray, y: float, z: float, sign: 
 
 
 def _front_end(model: BodyModel, centre: FloatArray, w: FloatArray) -> float:
-    """How far forward the pedicle runs: 3 mm into the body, at most 12 mm."""
-    t = np.arange(2.0, 12.01, 0.25)
+    """How far forward the pedicle runs: until its axis is 2.5 mm inside the body, or as deep as it comes."""
+    t = np.arange(f.PEDICLE_END_MM + 0.5, 18.01, 0.25)
     depth = f.body_at(centre + t[:, None] * w, model.row, model.tables)
     inside = np.nonzero(depth < -2.5)[0]
-    return float(t[inside[0]]) if len(inside) else 9.0
+    return float(t[inside[0]] if len(inside) else t[np.argmin(depth)])
 
 
-def _part(start: tuple[float, float, float], end: tuple[float, float, float], flat: tuple[float, float, float],
-          radii: tuple[float, float, float, float]) -> FloatArray:
+def _part(
+    start: tuple[float, float, float],
+    end: tuple[float, float, float],
+    flat: tuple[float, float, float],
+    radii: tuple[float, float, float, float],
+) -> FloatArray:
     """Pack a tapered elliptical capsule; ``radii`` are (across, along ``flat``) at start and end.
 
     ``flat`` is the direction of the section's second radius (made perpendicular to the axis).
@@ -168,11 +172,10 @@ def build_arch(spec: VertebraSpec, model: BodyModel, pedicles: FloatArray, room:
     back = float(row[f.C_Y] - row[f.C_HALF_AP])
     size = spec.body_width_mm / 42.0
     row[f.L_THICKNESS] = (6.0 if lumbar else 5.2) * min(max(size, 0.75), 1.2)
-    row[f.L_TOP] = z + (0.25 if lumbar else 0.35) * half_high
+    row[f.L_TOP] = z + (0.42 if lumbar else 0.48) * half_high
     row[f.L_TOP_SLOPE] = 0.30 if lumbar else 0.18
     gap = 8.0 if lumbar else 4.5
     row[f.L_BOTTOM] = z - min(room.down - 0.30 * half_high - gap, 1.9 * half_high + (6.0 if lumbar else 9.0))
-    row[f.L_BEHIND] = float(row[f.C_HALF_AP]) * 0.05
     parts = np.zeros((3, MAX_PARTS, f.PART_SIZE))
     counts = np.zeros(3, dtype=np.int64)
     for index, side in enumerate(SIDES):
@@ -209,26 +212,36 @@ def _lumbar_side(
     span = {"L1": 36.0, "L2": 39.0, "L3": 44.0, "L4": 42.0, "L5": 43.0}.get(level, 40.0) * wide
     joint = max(x + 0.5, inner + 3.5)
     superior = _part(
-        (sign * (x + 0.2), y - 1.0, z - 0.2 * half_high), (sign * (joint + 1.2), y - 3.0, top),
-        (0.25 * sign, 1.0, 0.0), (4.4 * wide, 4.8 * wide, 2.9 * wide, 4.6 * wide),
+        (sign * (x + 0.2), y - 1.0, z - 0.2 * half_high),
+        (sign * (joint + 1.2), y - 3.0, top),
+        (0.25 * sign, 1.0, 0.0),
+        (4.4 * wide, 4.8 * wide, 2.9 * wide, 4.6 * wide),
     )
     pillar = _part(
-        (sign * x, y - 1.5, z + 0.1 * half_high), (sign * (inner + 0.5), back + 0.5, z - half_high - 1.5),
-        (0.0, 1.0, 0.0), (max(4.2 * wide, 0.75 * ru), 4.8 * wide, 4.6 * wide, 4.2 * wide),
+        (sign * x, y - 1.5, z + 0.1 * half_high),
+        (sign * (inner + 0.5), back + 0.5, z - half_high - 1.5),
+        (0.0, 1.0, 0.0),
+        (max(4.2 * wide, 0.75 * ru), 4.8 * wide, 4.6 * wide, 4.2 * wide),
     )
     facet_x = max(inner - 1.0, joint - 4.4 * wide)
     inferior = _part(
-        (sign * (inner + 0.2), back + 0.5, z - half_high - 1.0), (sign * facet_x, back - 2.5, low + 4.0 * wide),
-        (0.3 * sign, 1.0, 0.0), (4.4 * wide, 4.6 * wide, 4.0 * wide, 4.6 * wide),
+        (sign * (inner + 0.2), back + 0.5, z - half_high - 1.0),
+        (sign * facet_x, back - 2.5, low + 4.0 * wide),
+        (0.3 * sign, 1.0, 0.0),
+        (4.4 * wide, 4.6 * wide, 4.0 * wide, 4.6 * wide),
     )
     tip = max(span, x + 0.8 * ru + 10.0)
     transverse = _part(
-        (sign * (x + 1.0), y - 1.0, z - 0.25 * half_high), (sign * tip, y - 6.0, z + 1.0),
-        (0.0, 0.0, 1.0), (3.2 * wide, 5.4 * wide, 2.2 * wide, 4.0 * wide),
+        (sign * (x + 1.0), y - 1.0, z - 0.25 * half_high),
+        (sign * tip, y - 6.0, z + 1.0),
+        (0.0, 0.0, 1.0),
+        (3.2 * wide, 5.4 * wide, 2.2 * wide, 4.0 * wide),
     )
     mammillary = _part(
-        (sign * (joint + 1.0), y - 3.0, z + 0.3 * half_high), (sign * (joint + 2.0), y - 6.5, z + 0.75 * half_high),
-        (0.0, 1.0, 0.0), (3.0 * wide, 3.0 * wide, 2.4 * wide, 2.4 * wide),
+        (sign * (joint + 1.0), y - 3.0, z + 0.3 * half_high),
+        (sign * (joint + 2.0), y - 6.5, z + 0.75 * half_high),
+        (0.0, 1.0, 0.0),
+        (3.0 * wide, 3.0 * wide, 2.4 * wide, 2.4 * wide),
     )
     return [pillar, superior, inferior, transverse, mammillary]
 
@@ -245,25 +258,33 @@ def _thoracic_side(
     wide = min(max(size, 0.62), 1.1)
     low_transitional = level in ("T11", "T12", "T13")
     pillar = _part(
-        (sign * x, y - 0.5, z + 0.2 * half_high), (sign * max(inner, x - 1.5), y - 2.5, z - half_high - 1.0),
-        (0.0, 1.0, 0.0), (5.0 * wide, 4.0 * wide, 5.0 * wide, 4.0 * wide),
+        (sign * x, y - 0.5, z + 0.2 * half_high),
+        (sign * max(inner, x - 1.5), y - 2.5, z - half_high - 1.0),
+        (0.0, 1.0, 0.0),
+        (5.0 * wide, 4.0 * wide, 5.0 * wide, 4.0 * wide),
     )
     joint = max(inner + 2.0, 0.8 * x)
     superior = _part(
-        (sign * joint, y - 0.5, z), (sign * (joint + 0.5), y - 2.0, top),
-        (0.15 * sign, 1.0, 0.0), (5.2 * wide, 4.0 * wide, 4.6 * wide, 2.3 * wide),
+        (sign * joint, y - 0.5, z),
+        (sign * (joint + 0.5), y - 2.0, top),
+        (0.15 * sign, 1.0, 0.0),
+        (5.2 * wide, 4.0 * wide, 4.6 * wide, 2.3 * wide),
     )
     inferior = _part(
-        (sign * (inner - 0.5), back - 0.5, z - half_high), (sign * (joint - 1.0), min(y - 8.0 * wide, back - 0.5), low + 3.0 * wide),
-        (0.15 * sign, 1.0, 0.0), (5.0 * wide, 3.4 * wide, 4.6 * wide, 2.6 * wide),
+        (sign * (inner - 0.5), back - 0.5, z - half_high),
+        (sign * (joint - 1.0), min(y - 8.0 * wide, back - 0.5), low + 3.0 * wide),
+        (0.15 * sign, 1.0, 0.0),
+        (5.0 * wide, 3.4 * wide, 4.6 * wide, 2.6 * wide),
     )
     if low_transitional:
         end = (sign * (x + (9.0 if level == "T12" else 12.0) * wide), y - 8.0, z + 0.5)
     else:
         end = (sign * (x + 19.0 * wide), y - 15.0 * wide, z + 2.5)
     transverse = _part(
-        (sign * (x + 0.5), y - 2.5, z - 0.2 * half_high), end,
-        (0.0, 0.0, 1.0), (4.4 * wide, 5.6 * wide, 4.0 * wide, 4.6 * wide),
+        (sign * (x + 0.5), y - 2.5, z - 0.2 * half_high),
+        end,
+        (0.0, 0.0, 1.0),
+        (4.4 * wide, 5.6 * wide, 4.0 * wide, 4.6 * wide),
     )
     return [pillar, superior, inferior, transverse]
 
@@ -276,19 +297,33 @@ def _spinous(level: str, row: FloatArray, z: float, back: float, size: float) ->
     wide = min(max(size, 0.75), 1.2)
     plate = _part(root, tip, (0.0, 0.0, 1.0), (thin * wide, high * wide, 0.85 * thin * wide, tail * wide))
     knob = _part(
-        (0.0, tip[1] + 3.0, tip[2] - 0.2 * tail), (0.0, tip[1] - 1.0, tip[2] - 0.35 * tail),
-        (0.0, 0.0, 1.0), (1.2 * thin * wide, 0.8 * tail * wide, 1.45 * thin * wide, 0.7 * tail * wide),
+        (0.0, tip[1] + 3.0, tip[2] - 0.2 * tail),
+        (0.0, tip[1] - 1.0, tip[2] - 0.35 * tail),
+        (0.0, 0.0, 1.0),
+        (1.2 * thin * wide, 0.8 * tail * wide, 1.45 * thin * wide, 0.7 * tail * wide),
     )
     return [plate, knob]
 
 
 SPINOUS = {
-    "T1": (28.0, 6.0, 2.8, 6.0, 5.0), "T2": (26.0, 9.0, 2.6, 6.0, 4.5), "T3": (26.0, 13.0, 2.5, 6.0, 4.5),
-    "T4": (25.0, 17.0, 2.5, 6.0, 4.5), "T5": (24.0, 21.0, 2.5, 6.0, 4.2), "T6": (23.0, 23.0, 2.5, 6.0, 4.2),
-    "T7": (23.0, 23.0, 2.5, 6.2, 4.4), "T8": (23.0, 20.0, 2.6, 6.4, 4.6), "T9": (23.0, 16.0, 2.7, 6.8, 5.0),
-    "T10": (23.0, 12.0, 2.8, 7.0, 5.6), "T11": (22.0, 8.0, 2.9, 7.4, 6.4), "T12": (22.0, 5.0, 3.0, 8.0, 7.4),
-    "T13": (23.0, 4.0, 3.0, 8.4, 8.0), "L1": (25.0, 3.5, 3.0, 8.8, 8.6), "L2": (27.0, 3.0, 3.1, 9.2, 9.2),
-    "L3": (28.0, 2.5, 3.2, 9.4, 9.4), "L4": (26.0, 2.5, 3.3, 8.8, 8.4), "L5": (21.0, 3.0, 3.3, 7.4, 6.4),
+    "T1": (28.0, 6.0, 2.8, 6.0, 5.0),
+    "T2": (26.0, 9.0, 2.6, 6.0, 4.5),
+    "T3": (26.0, 13.0, 2.5, 6.0, 4.5),
+    "T4": (25.0, 17.0, 2.5, 6.0, 4.5),
+    "T5": (24.0, 21.0, 2.5, 6.0, 4.2),
+    "T6": (23.0, 23.0, 2.5, 6.0, 4.2),
+    "T7": (23.0, 23.0, 2.5, 6.2, 4.4),
+    "T8": (23.0, 20.0, 2.6, 6.4, 4.6),
+    "T9": (23.0, 16.0, 2.7, 6.8, 5.0),
+    "T10": (23.0, 12.0, 2.8, 7.0, 5.6),
+    "T11": (22.0, 8.0, 2.9, 7.4, 6.4),
+    "T12": (22.0, 5.0, 3.0, 8.0, 7.4),
+    "T13": (23.0, 4.0, 3.0, 8.4, 8.0),
+    "L1": (25.0, 3.5, 3.0, 8.8, 8.6),
+    "L2": (27.0, 3.0, 3.1, 9.2, 9.2),
+    "L3": (28.0, 2.5, 3.2, 9.4, 9.4),
+    "L4": (26.0, 2.5, 3.3, 8.8, 8.4),
+    "L5": (21.0, 3.0, 3.3, 7.4, 6.4),
     "L6": (19.0, 3.0, 3.3, 7.0, 6.0),
 }
 """Engineering shape of the spinous process by level: length, drop, half thickness, half height at root and tip, mm."""

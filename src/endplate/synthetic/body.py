@@ -96,7 +96,9 @@ def _footprint(row: FloatArray, step: float) -> FloatArray:
     return inside
 
 
-def _extent(row: FloatArray, tables: FloatArray, axis: FloatArray, up: FloatArray, origin: FloatArray) -> tuple[float, float]:
+def _extent(
+    row: FloatArray, tables: FloatArray, axis: FloatArray, up: FloatArray, origin: FloatArray
+) -> tuple[float, float]:
     """Extent of the body along ``axis`` within the plane of ``axis`` and ``up`` through ``origin``."""
     reach = 0.5 * max(2.0 * row[f.B_HALF_WIDTH], row[f.B_DEPTH]) + 14.0
     step = 0.5
@@ -114,11 +116,15 @@ def _extent(row: FloatArray, tables: FloatArray, axis: FloatArray, up: FloatArra
     if len(i):
         high = float(_root(row, tables, points[i, j], points[i, j + 1], s[j], step).max())
     if not high > low:
-        raise InternalError("phantom-body-empty", "A phantom body came out empty.", do="Report its specification.")
+        raise InternalError(
+            "phantom-body-empty", "A phantom body came out empty.", do="Report its specification."
+        )
     return low, high
 
 
-def _root(row: FloatArray, tables: FloatArray, a: FloatArray, b: FloatArray, start: Any, step: float) -> FloatArray:
+def _root(
+    row: FloatArray, tables: FloatArray, a: FloatArray, b: FloatArray, start: Any, step: float
+) -> FloatArray:
     """Zero crossings between a and b by bisection, as coordinates from ``start``."""
     low = np.zeros(len(a))
     high = np.ones(len(a))
@@ -154,7 +160,9 @@ def measure_body(row: FloatArray, tables: FloatArray, *, step: float = 0.5) -> B
     return BodyMeasures(heights, axes, wall, sides[1] - sides[0], superior, inferior)
 
 
-def _height(row: FloatArray, tables: FloatArray, axes: FloatArray, wall: tuple[float, float], place: str) -> float:
+def _height(
+    row: FloatArray, tables: FloatArray, axes: FloatArray, wall: tuple[float, float], place: str
+) -> float:
     low, high = WINDOWS[place]
     depth = float(row[f.B_DEPTH])
     x = np.linspace(0.0, BAND_HALF_WIDTH_MM, 11)
@@ -330,7 +338,9 @@ def posterior_wall_mm(row: FloatArray, tables: FloatArray, z: float) -> float:
 
 def _bound(row: FloatArray, tables: FloatArray) -> float:
     """Radius of a sphere round the local origin that holds the body."""
-    half = np.array([1.15 * row[f.B_HALF_WIDTH], 0.5 * row[f.B_DEPTH] + row[f.B_CONCAVITY] + row[f.B_RETROPULSION]])
+    half = np.array(
+        [1.15 * row[f.B_HALF_WIDTH], 0.5 * row[f.B_DEPTH] + row[f.B_CONCAVITY] + row[f.B_RETROPULSION]]
+    )
     rise = abs(row[f.B_SUP_HEIGHT]) + abs(row[f.B_SUP_SLOPE]) * half[1] + 2.0 + max(0.0, -float(tables.min()))
     return float(np.sqrt(half[0] ** 2 + half[1] ** 2 + rise**2))
 

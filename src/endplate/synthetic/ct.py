@@ -47,7 +47,9 @@ def build_ct(
     poses, planes, bodies, tables = spine.packed[:4]
     for i in range(len(spine.models)):
         start, stop = voxel_box(_enclosed_box(spine, i), shape, affine)
-        f.paint_enclosed(image, start, stop, affine, edge, i, material, extras[i], poses, planes, bodies, tables)
+        f.paint_enclosed(
+            image, start, stop, affine, edge, i, material, extras[i], poses, planes, bodies, tables
+        )
     split = np.maximum(np.ceil(sizes / CELL_MM - 1e-9), 1).astype(np.int64)
     for i in range(len(spine.models)):
         start, stop = voxel_box(spine.bounds(i, float(sizes.max())), shape, affine)
@@ -110,7 +112,10 @@ def extra_row(spine: SolvedSpine, i: int) -> FloatArray:
         roof = spine.placement.to_local(
             i,
             spine.placement.to_world(
-                i - 1, np.array([0.0, y, float(f.endplates_at(np.array([[0.0, y]]), upper.row, upper.tables)[0, 1])])
+                i - 1,
+                np.array(
+                    [0.0, y, float(f.endplates_at(np.array([[0.0, y]]), upper.row, upper.tables)[0, 1])]
+                ),
             ),
         )
         row[f.E_VACUUM_Y], row[f.E_VACUUM_Z] = y, 0.5 * (top + float(roof[2]))
@@ -138,7 +143,11 @@ def cleft(spine: SolvedSpine, i: int) -> tuple[FloatArray, FloatArray]:
     heights = np.sin(np.linspace(-0.5 * math.pi, 0.5 * math.pi, 17))
     flat = np.sqrt(1.0 - heights**2)
     surface = np.stack(
-        [flat[:, None] * np.cos(angles), flat[:, None] * np.sin(angles), np.repeat(heights[:, None], 33, axis=1)],
+        [
+            flat[:, None] * np.cos(angles),
+            flat[:, None] * np.sin(angles),
+            np.repeat(heights[:, None], 33, axis=1),
+        ],
         axis=-1,
     ).reshape(-1, 3)
     for forward in (0.12, 0.05, 0.0, -0.05):

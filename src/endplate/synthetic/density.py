@@ -35,7 +35,9 @@ def _core_lattice(model: BodyModel, depth_mm: float, step: float) -> FloatArray:
     return inside
 
 
-def mean_core_density(spec: VertebraSpec, model: BodyModel, *, depth_mm: float | None = None, step: float = 1.0) -> float:
+def mean_core_density(
+    spec: VertebraSpec, model: BodyModel, *, depth_mm: float | None = None, step: float = 1.0
+) -> float:
     """Mean density in mg/cm³ of the body deeper than ``depth_mm`` (default: the cortex), without texture and cleft."""
     if spec.fracture is None or not spec.fracture.impacted:
         return spec.trabecular_mgcc

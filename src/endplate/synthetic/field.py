@@ -40,12 +40,11 @@ from numba import njit
     L_TOP,
     L_TOP_SLOPE,
     L_BOTTOM,
-    L_BEHIND,
     X_CORTEX,
     X_TRABECULAR,
     X_ARCH_CORTEX,
-) = range(30)
-BODY_SIZE = 32
+) = range(29)
+BODY_SIZE = 29
 
 TABLE_NODES = 65
 """Nodes of the collapse profiles over the AP fraction from TABLE_LOW to 1 − TABLE_LOW."""
@@ -60,6 +59,10 @@ CLEAR_OF_ISTHMUS_MM = 3.0
 FACET_GAP_MM = 1.0
 """Joint space that the lower articular processes keep from the vertebra below."""
 CANAL_EXPONENT = 2.4
+L_FRONT = -0.05
+"""Front of the laminae behind the canal's middle at their top, in half depths of the canal."""
+L_FRONT_LOW = 0.85
+"""How much further back it lies at their bottom."""
 
 SAFE_SHARE = 0.45
 """Share of a field's value that is surely no more than the distance to the surface."""
@@ -241,6 +244,8 @@ def part_field(x, y, z, Q):
 PEDICLE_SIZE = 18
 FLARE_LENGTH_MM = 4.0
 FLARE_MAX = 2.0
+PEDICLE_END_MM = 3.0
+"""Rounding of a pedicle's front end inside the body; the end lies further than this from the isthmus."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -264,7 +269,8 @@ def pedicle_field(x, y, z, P):
         a /= ru
         b /= rv
         d = max(k0 * (k0 - 1.0) / math.sqrt(a * a + b * b), -min(ru, rv))
-    return max(d, t - P[P_FRONT], -t - P[P_BACK]), t
+    d = blend_max(d, t - P[P_FRONT], PEDICLE_END_MM)
+    return max(d, -t - P[P_BACK]), t
 
 
 @njit(cache=True, error_model="numpy")
@@ -278,10 +284,12 @@ def arch_field(x, y, z, B, P, Q, count):
     # The laminae are a shell round the canal, behind the articular pillars.
     shell = canal_field(x, y, B)
     behind = B[C_Y] - y
-    thickness = B[L_THICKNESS] + 0.9 * min(max((B[L_TOP] - z) / (B[L_TOP] - B[L_BOTTOM]), 0.0), 1.0)
+    lowered = min(max((B[L_TOP] - z) / (B[L_TOP] - B[L_BOTTOM]), 0.0), 1.0)
+    thickness = B[L_THICKNESS] + 0.9 * lowered
     top = z - (B[L_TOP] - B[L_TOP_SLOPE] * max(behind, 0.0))
     others = blend_max(shell - thickness, max(top, B[L_BOTTOM] - z), BLEND_MM)
-    others = blend_max(others, -behind - B[L_BEHIND], 1.0)
+    # Further down they leave room for the joint with the vertebra below.
+    others = blend_max(others, B[C_HALF_AP] * (L_FRONT + L_FRONT_LOW * lowered * lowered) - behind, 1.0)
     for group in (side, 2):
         for k in range(count[group]):
             part = Q[group, k]
@@ -375,7 +383,17 @@ def fields_at(points, i, poses, planes, bodies, tables, pedicles, parts, counts)
     out = np.empty((len(points), 3))
     for n in range(len(points)):
         a, b, c = vertebra_field(
-            points[n, 0], points[n, 1], points[n, 2], i, poses, planes, bodies, tables, pedicles, parts, counts
+            points[n, 0],
+            points[n, 1],
+            points[n, 2],
+            i,
+            poses,
+            planes,
+            bodies,
+            tables,
+            pedicles,
+            parts,
+            counts,
         )
         out[n, 0] = a
         out[n, 1] = b
@@ -520,7 +538,7 @@ def impaction(x, y, z, both, B, T):
     gap = max(upper - lower, 1.0)
     surplus = max(intact_gap(x, y, B) / gap - 1.0, 0.0)
     zeta = min(max((z - lower) / gap, 0.0), 1.0)
-    weight = 3.0 * (2.0 * zeta - 1.0) ** 2 if both > 0.5 else 2.0 * zeta
+    weight = 0.4 + 1.8 * (2.0 * zeta - 1.0) ** 2 if both > 0.5 else 2.0 * zeta
     return 1.0 + surplus * weight
 
 
@@ -776,10 +794,22 @@ def paint_bone(
                             fb = b + (v + 0.5) / cut[1] - 0.5
                             fc = c + (w + 0.5) / cut[2] - 0.5
                             for k in range(3):
-                                p[k] = affine[k, 0] * fa + affine[k, 1] * fb + affine[k, 2] * fc + affine[k, 3]
+                                p[k] = (
+                                    affine[k, 0] * fa + affine[k, 1] * fb + affine[k, 2] * fc + affine[k, 3]
+                                )
                             if not deep:
                                 bone, body, _ = vertebra_field(
-                                    p[0], p[1], p[2], i, poses, planes, bodies, tables, pedicles, parts, counts
+                                    p[0],
+                                    p[1],
+                                    p[2],
+                                    i,
+                                    poses,
+                                    planes,
+                                    bodies,
+                                    tables,
+                                    pedicles,
+                                    parts,
+                                    counts,
                                 )
                             depth = -bone / slope
                             solid = coverage(-depth, cell)

@@ -96,14 +96,18 @@ class GridSpec:
         high = points_ras_mm.max(axis=0) + (right, front, head)
         if self.to_skin:
             low[1] = min(low[1], back_mm)
-        box = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        box = np.array(
+            [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+        )
         directions = self.directions()
         along = box @ directions
         start, stop = along.min(axis=0), along.max(axis=0)
         spacing = np.asarray(self.spacing)
         counts = np.ceil((stop - start) / spacing).astype(int) + 1
         if float(np.prod(counts.astype(float))) > MAX_VOXELS:
-            raise refuse("The phantom's grid would not fit into memory.", "Choose larger voxels or fewer levels.")
+            raise refuse(
+                "The phantom's grid would not fit into memory.", "Choose larger voxels or fewer levels."
+            )
         affine = np.eye(4)
         affine[:3, :3] = directions * spacing
         middle = directions @ (0.5 * (start + stop) + np.asarray(self.phase) * spacing)

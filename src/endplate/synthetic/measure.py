@@ -13,7 +13,14 @@ from endplate.imaging.geometry import FloatArray
 from endplate.synthetic import field as f
 from endplate.synthetic.anatomy import SolvedSpine
 from endplate.synthetic.arch import SIDES
-from endplate.synthetic.body import PLACES, BodyMeasures, PlaneFit, posterior_rim_mm, posterior_wall_mm, volume_and_centroid
+from endplate.synthetic.body import (
+    PLACES,
+    BodyMeasures,
+    PlaneFit,
+    posterior_rim_mm,
+    posterior_wall_mm,
+    volume_and_centroid,
+)
 from endplate.synthetic.density import hu_of_density, mean_core_density
 from endplate.synthetic.truth import (
     CanalTruth,

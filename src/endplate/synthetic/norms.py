@@ -48,7 +48,8 @@ def default_spec(levels: tuple[str, ...] = DEFAULT_LEVELS, *, seed: int = 0, **o
     """
     vertebrae = tuple(_normal_vertebra(level) for level in levels)
     discs = tuple(
-        DiscSpec(_at("synthetic.disc_height_mm", level), _at("synthetic.disc_kyphosis_deg", level)) for level in levels
+        DiscSpec(_at("synthetic.disc_height_mm", level), _at("synthetic.disc_kyphosis_deg", level))
+        for level in levels
     )
     spec = PhantomSpec(levels=tuple(levels), vertebrae=vertebrae, discs=discs, seed=seed)
     return _changed(spec, overrides)
@@ -98,8 +99,15 @@ def _shape(level: str) -> BodyShape:
 
 
 def _vertebra(
-    level: str, posterior: float, wedge_mm: float, deficit: float, width: float, depth: float,
-    canal: tuple[float, float], pedicles: dict[str, PedicleSpec], density: float,
+    level: str,
+    posterior: float,
+    wedge_mm: float,
+    deficit: float,
+    width: float,
+    depth: float,
+    canal: tuple[float, float],
+    pedicles: dict[str, PedicleSpec],
+    density: float,
 ) -> VertebraSpec:
     anterior = posterior - wedge_mm
     return VertebraSpec(
@@ -248,11 +256,13 @@ class _Draw:
         own = math.sqrt(1.0 - 0.7**2) * self.normal(0.0, 1.0) + self.pedicle
         width = given.width + width_sd * own
         height = self.normal(given.height_mm, float(constant("synthetic.pedicle_height_mm").spread))
-        transverse = self.normal(given.transverse_deg, float(constant("synthetic.pedicle_transverse_deg").spread))
+        transverse = self.normal(
+            given.transverse_deg, float(constant("synthetic.pedicle_transverse_deg").spread)
+        )
         sagittal = self.normal(given.sagittal_deg, float(constant("synthetic.pedicle_sagittal_deg").spread))
         sides = {}
         for side in ("left", "right"):
-            w = float(np.clip(width * self.factor("left_right"), 3.2, 24.0))
+            w = float(np.clip(width * self.factor("left_right"), 3.2, 0.44 * plain.body_width_mm * self.size))
             h = float(np.clip(height * (1.0 + self.normal(0.0, 0.02)), 7.0, 0.92 * ceiling))
             sides[side] = _pedicle(w, h, transverse + self.normal(0.0, 1.5), sagittal + self.normal(0.0, 1.0))
         return sides

@@ -276,7 +276,9 @@ class PhantomSpec:
         if not self.levels:
             raise refuse("The phantom has no levels.", "Name at least one level.")
         if tuple(v.level for v in self.vertebrae) != tuple(self.levels):
-            raise refuse("The vertebrae are not those of the levels named.", "Give one vertebra a level, in order.")
+            raise refuse(
+                "The vertebrae are not those of the levels named.", "Give one vertebra a level, in order."
+            )
         if len(self.discs) != len(self.levels):
             raise refuse("There is not one disc below each level.", "Give as many discs as levels.")
         for upper, lower in zip(self.levels, self.levels[1:], strict=False):

@@ -30,7 +30,9 @@ from endplate.synthetic.anatomy import SolvedSpine
 TABLE_STEP_MM = 1.0
 TABLE_SIZE = 8
 
-(T_MUSCLE, T_FAT, T_BLOOD, T_LUNG, T_HALF_WIDTH, T_DEPTH, T_BACK_FAT, T_ORGANS, T_DIAPHRAGM, T_KIDNEY) = range(10)
+(T_MUSCLE, T_FAT, T_BLOOD, T_LUNG, T_HALF_WIDTH, T_DEPTH, T_BACK_FAT, T_ORGANS, T_DIAPHRAGM, T_KIDNEY) = (
+    range(10)
+)
 SKIN_MM = 2.2
 SKIN_HU = 30.0
 AIR_HU = -1000.0
@@ -69,11 +71,22 @@ def trunk_tables(spine: SolvedSpine, low: float, high: float) -> FloatArray:
     for i, vertebra in enumerate(spine.spec.vertebrae):
         row = spine.models[i].row
         centre = place.poses[i, 3]
-        lamina = place.to_world(i, np.array([0.0, float(row[f.C_Y] - row[f.C_HALF_AP] - row[f.L_THICKNESS]), -6.0]))
+        lamina = place.to_world(
+            i, np.array([0.0, float(row[f.C_Y] - row[f.C_HALF_AP] - row[f.L_THICKNESS]), -6.0])
+        )
         lumbar = np.clip((order(vertebra.level) - order("T11")) / 3.0, 0.0, 1.0)
         psoas = np.clip(order(vertebra.level) - order("T12"), 0, 5)
         rows.append(
-            [centre[2], centre[0], centre[1], row[f.B_HALF_WIDTH], 0.5 * row[f.B_DEPTH], lamina[1], lumbar, psoas]
+            [
+                centre[2],
+                centre[0],
+                centre[1],
+                row[f.B_HALF_WIDTH],
+                0.5 * row[f.B_DEPTH],
+                lamina[1],
+                lumbar,
+                psoas,
+            ]
         )
     nodes = np.array(rows)
     nodes = nodes[np.argsort(nodes[:, 0])]
@@ -185,13 +198,19 @@ def trunk_hu(x, y, z, row, N, soft):
         hilum = _share(sulcus - ax, soft)
         lung = chest * hilum * _share(dome - z, soft) * _share(lamina + 2.0 + 0.25 * ax - 6.0 - y, soft)
         if lung > 0.0:
-            hu = _mix(hu, lung, N[T_LUNG] + 60.0 * math.sin(0.45 * x) * math.sin(0.4 * y) * math.sin(0.37 * z))
+            hu = _mix(
+                hu, lung, N[T_LUNG] + 60.0 * math.sin(0.45 * x) * math.sin(0.4 * y) * math.sin(0.37 * z)
+            )
         kidney = ((ax - 57.0) / 26.0) ** 2 + ((y - row[Z_BODY_Y] + 4.0) / 24.0) ** 2
         kidney = math.sqrt(kidney + ((z - N[T_KIDNEY] - (5.0 if x < 0.0 else -5.0)) / 54.0) ** 2)
         hu = _mix(hu, min(max(0.5 - (kidney - 1.0) * 24.0 / (2.0 * soft), 0.0), 1.0), KIDNEY_HU)
         vena = _inside((x - 15.0) / 11.0, (y - front - 12.0) / 9.0, 2.0 * soft / 9.0)
         hu = _mix(hu, lumbar * vena, N[T_BLOOD])
-        aorta = _inside((x + 13.0 + 4.0 * (1.0 - lumbar)) / 11.5, (y - front - 11.0 + 5.0 * (1.0 - lumbar)) / 11.5, 0.17 * soft)
+        aorta = _inside(
+            (x + 13.0 + 4.0 * (1.0 - lumbar)) / 11.5,
+            (y - front - 11.0 + 5.0 * (1.0 - lumbar)) / 11.5,
+            0.17 * soft,
+        )
         hu = _mix(hu, aorta, N[T_BLOOD])
     hu = _mix(hu, _share(-(outside + SKIN_MM), soft), SKIN_HU)
     return _mix(AIR_HU, _share(outside, soft), hu)
