@@ -12,6 +12,22 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
+def _trilinear(values: Any, i: Any, j: Any, k: Any) -> Any:
+    """Value at a fractional index inside the grid; grids have at least two voxels along each axis."""
+    a = min(int(i), values.shape[0] - 2)
+    b = min(int(j), values.shape[1] - 2)
+    c = min(int(k), values.shape[2] - 2)
+    u, v, w = i - a, j - b, k - c
+    near = (1.0 - v) * ((1.0 - w) * values[a, b, c] + w * values[a, b, c + 1]) + v * (
+        (1.0 - w) * values[a, b + 1, c] + w * values[a, b + 1, c + 1]
+    )
+    far = (1.0 - v) * ((1.0 - w) * values[a + 1, b, c] + w * values[a + 1, b, c + 1]) + v * (
+        (1.0 - w) * values[a + 1, b + 1, c] + w * values[a + 1, b + 1, c + 1]
+    )
+    return (1.0 - u) * near + u * far
+
+
+@numba.njit(cache=True, nogil=True)
 def sample_linear(values: Any, matrix: Any, points: Any) -> Any:
     """Trilinear interpolation, 0 outside the grid.
 
@@ -35,19 +51,8 @@ def sample_linear(values: Any, matrix: Any, points: Any) -> Any:
         i = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
         j = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
         k = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
-        if i < 0.0 or j < 0.0 or k < 0.0 or i > n_i - 1 or j > n_j - 1 or k > n_k - 1:
-            continue
-        a, b, c = min(int(i), n_i - 2), min(int(j), n_j - 2), min(int(k), n_k - 2)
-        a, b, c = max(a, 0), max(b, 0), max(c, 0)
-        u, v, w = i - a, j - b, k - c
-        a1, b1, c1 = min(a + 1, n_i - 1), min(b + 1, n_j - 1), min(c + 1, n_k - 1)
-        near = (1.0 - v) * ((1.0 - w) * values[a, b, c] + w * values[a, b, c1]) + v * (
-            (1.0 - w) * values[a, b1, c] + w * values[a, b1, c1]
-        )
-        far = (1.0 - v) * ((1.0 - w) * values[a1, b, c] + w * values[a1, b, c1]) + v * (
-            (1.0 - w) * values[a1, b1, c] + w * values[a1, b1, c1]
-        )
-        out[row] = (1.0 - u) * near + u * far
+        if 0.0 <= i <= n_i - 1 and 0.0 <= j <= n_j - 1 and 0.0 <= k <= n_k - 1:
+            out[row] = _trilinear(values, i, j, k)
     return out
 
 
@@ -159,17 +164,8 @@ def resample_linear(values: Any, matrix: Any, shape: Any) -> Any:
                 i = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
                 j = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
                 k = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
-                if i < 0.0 or j < 0.0 or k < 0.0 or i >= n_i - 1 or j >= n_j - 1 or k >= n_k - 1:
-                    continue
-                a, b, c = int(i), int(j), int(k)
-                u, v, w = i - a, j - b, k - c
-                near = (1.0 - v) * ((1.0 - w) * values[a, b, c] + w * values[a, b, c + 1]) + v * (
-                    (1.0 - w) * values[a, b + 1, c] + w * values[a, b + 1, c + 1]
-                )
-                far = (1.0 - v) * ((1.0 - w) * values[a + 1, b, c] + w * values[a + 1, b, c + 1]) + v * (
-                    (1.0 - w) * values[a + 1, b + 1, c] + w * values[a + 1, b + 1, c + 1]
-                )
-                out[x, y, z] = (1.0 - u) * near + u * far
+                if 0.0 <= i <= n_i - 1 and 0.0 <= j <= n_j - 1 and 0.0 <= k <= n_k - 1:
+                    out[x, y, z] = _trilinear(values, i, j, k)
     return out
 
 
