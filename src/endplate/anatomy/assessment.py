@@ -18,6 +18,7 @@ from endplate.anatomy.expectation import HEIGHTS, expect_heights
 from endplate.anatomy.grading import HeightEvidence
 from endplate.anatomy.locate import Located, locate_vertebrae
 from endplate.anatomy.model import Spine
+from endplate.anatomy.refine import Refined, refine_endplates
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.levels import order
 from endplate.imaging.volume import LabelMap, Volume
@@ -54,8 +55,9 @@ def assess(
     scan_findings += labels.volume.findings
     if image is None:
         scan_findings.append(finding("geometry-only"))
-    located = locate_vertebrae(labels, progress=progress)
-    heights, evidence = _heights(located)
+    refined = refine_endplates(locate_vertebrae(labels, progress=progress), labels, image)
+    located = refined.located
+    heights, evidence = _heights(refined)
     narrowest = [narrowest_canal_mm(item.vertebra) if _usable(item) else None for item in located]
     levels = []
     for index, item in enumerate(located):
@@ -86,8 +88,9 @@ def assess(
     )
 
 
-def _heights(located: Sequence[Located]) -> tuple[list[dict[str, Height | None]], list[HeightEvidence]]:
+def _heights(refined: Refined) -> tuple[list[dict[str, Height | None]], list[HeightEvidence]]:
     """Measured heights of all levels and what they are judged against."""
+    located = refined.located
     measured = [
         measure_heights(item.vertebra.surfaces, item.vertebra.grid, item.vertebra.x_mid_mm)
         if _usable(item)
@@ -103,7 +106,7 @@ def _heights(located: Sequence[Located]) -> tuple[list[dict[str, Height | None]]
     evidence = [
         HeightEvidence(
             measured_mm=table[i],
-            uncertainty_mm=np.full(3, height_uncertainty_mm(located[i])),
+            uncertainty_mm=refined.height_sd_mm[i],
             expected_mm=expectation.expected_mm[i],
             expected_sd_mm=expectation.sd_mm[i],
             losses=expectation.losses[i],
@@ -113,15 +116,6 @@ def _heights(located: Sequence[Located]) -> tuple[list[dict[str, Height | None]]
         for i in range(len(located))
     ]
     return measured, evidence
-
-
-def height_uncertainty_mm(item: Located) -> float:
-    """One standard deviation of a height from the voxels: each endplate is known to ± half a voxel."""
-    axes = item.vertebra.axes
-    directions = item.vertebra.field.affine[:3, :3]
-    # Extent of a voxel along the vertebra's axis, each endplate uniform within it: √2 · extent / √12.
-    extent = float(np.linalg.norm(axes.superior @ directions))
-    return extent * float(np.sqrt(2.0 / 12.0))
 
 
 def _usable(item: Located) -> bool:
