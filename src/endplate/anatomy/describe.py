@@ -61,6 +61,10 @@ def describe(facts: LevelFacts, image: Volume | None, calibration: Calibration) 
     findings: list[Finding] = []
     if item.cut:
         findings.append(finding("level-cut", level=level))
+    voxel_ml = abs(float(np.linalg.det(vertebra.field.affine[:3, :3]))) / MM3_PER_ML
+    if vertebra.field.dropped_voxels:
+        dropped = vertebra.field.dropped_voxels * voxel_ml
+        findings.append(finding("label-specks", level=level, volume=dropped))
     if item.body_cut:
         findings.append(finding("body-cut", level=level))
         return _bare(level, findings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -25,6 +26,9 @@ SMOOTHING_MIN_MM = 0.5
 SMOOTHING_MAX_MM = 1.0
 """σ is not more than this, so that thick slices do not wash thin pedicles out."""
 
+SPECK_SHARE = 0.02
+"""Separate pieces of a label smaller than this share of its largest piece are stray specks."""
+
 PAD_MM = 4.0
 """Empty rim kept around a vertebra's crop."""
 
@@ -41,12 +45,15 @@ class LabelField:
         4×4, crop voxel → RAS mm.
     touches_edge:
         The label reaches the edge of the scan, so part of the vertebra is missing.
+    voxels, dropped_voxels:
+        Voxels of the vertebra, and of stray specks that were left out.
     """
 
     occupancy: NDArray[np.float32]
     affine: FloatArray
     touches_edge: bool
     voxels: int
+    dropped_voxels: int
 
     @property
     def spacing_mm(self) -> FloatArray:
@@ -105,22 +112,34 @@ def label_field(
     """
     spacing = voxel_sizes_mm(affine)
     pad = np.ceil(PAD_MM / spacing).astype(int)
-    start = np.array([s.start for s in box])
-    stop = np.array([s.stop for s in box])
+    corner = np.array([s.start for s in box])
+    whole = labels[box] == number
+    kept, inner = _main_pieces(whole)
+    dropped = int(np.count_nonzero(whole)) - int(np.count_nonzero(kept))
+    start = corner + np.array([s.start for s in inner])
+    stop = corner + np.array([s.stop for s in inner])
     touches = bool((start == 0).any() or (stop == np.array(labels.shape)).any())
-    low, high = np.maximum(start - pad, 0), np.minimum(stop + pad, labels.shape)
-    crop = labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] == number
-    # A rim of air where the scan ends keeps every surface closed.
-    rim = [
-        (int(p - (s - a)), int(p - (b - e)))
-        for p, s, a, b, e in zip(pad, start, low, high, stop, strict=True)
-    ]
-    crop = np.pad(crop, rim)
+    # A rim of air all round, also where the scan ends, keeps every surface closed.
+    crop = np.pad(kept, [(int(p), int(p)) for p in pad])
     sigma = np.clip(SMOOTHING_VOXELS * spacing, SMOOTHING_MIN_MM, SMOOTHING_MAX_MM) / spacing
     smooth = ndimage.gaussian_filter(crop.astype(np.float32), sigma, mode="constant", truncate=3.0)
     local = np.array(affine, dtype=np.float64)
     local[:3, 3] = apply_affine(affine, start - pad)
-    return LabelField(smooth, local, touches, int(np.count_nonzero(crop)))
+    return LabelField(smooth, local, touches, int(np.count_nonzero(kept)), dropped)
+
+
+def _main_pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[slice, ...]]:
+    """The mask without stray specks, cut to the box of what is left, and that box.
+
+    A speck far from the bone would stretch the vertebra's grid over half the scan.
+    """
+    pieces, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
+    if count > 1:
+        sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+        sizes[0] = 0
+        mask = (sizes >= SPECK_SHARE * sizes.max())[pieces]
+    box: tuple[slice, ...] = ndimage.find_objects(mask.astype(np.uint8))[0]
+    return mask[box], box
 
 
 def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
