@@ -22,7 +22,7 @@ def broken_spine() -> Phantom:
     """T12–L2 with CT: L1 a wedge with a gas cleft and a bulging posterior wall, gas in the disc T12/L1."""
     spec = default_spec(
         ("T12", "L1", "L2"),
-        fracture={"L1": FractureSpec("wedge", 0.35, retropulsion_mm=4.0, cleft_ml=1.5)},
+        fracture={"L1": FractureSpec("wedge", 0.35, retropulsion_mm=6.0, cleft_ml=1.5)},
     )
     discs = (DiscSpec(8.0, 1.0, vacuum_ml=0.6), *spec.discs[1:])
     return build_phantom(type(spec)(**{**vars(spec), "discs": discs}), GridSpec())

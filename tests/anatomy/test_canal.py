@@ -28,7 +28,7 @@ def _assert_in_place(grid: LocalGrid, slope: tuple[float, float] = (0.0, 0.0)) -
     tilt = np.hypot(1.0, slope[1])
     depth = np.median(canal.sagittal_diameters_mm(tube)[tube.closed])
     assert depth == pytest.approx(2.0 * DEEP / tilt, abs=0.35)
-    assert canal.width_mm(tube) == pytest.approx(2.0 * ACROSS, abs=0.5)
+    assert canal.width_mm(tube) == pytest.approx(2.0 * ACROSS / np.hypot(1.0, slope[0]), abs=0.6)
     assert canal.area_mm2(tube.typical_mm) == pytest.approx(np.pi * ACROSS * DEEP, rel=0.03)
 
 
@@ -36,7 +36,7 @@ def test_the_canal_of_a_plain_vertebra() -> None:
     _assert_in_place(local_grid(toy_vertebra(), HALF))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(derandomize=True, max_examples=6, deadline=None)
 @given(st.floats(-0.15, 0.15), st.floats(-0.3, 0.3))
 def test_a_tilted_canal_is_followed(across: float, along: float) -> None:
     _assert_in_place(local_grid(toy_vertebra(slope=(across, along)), HALF, 1.0), (across, along))

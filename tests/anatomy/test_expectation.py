@@ -14,7 +14,7 @@ LEVELS = ("T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 PROFILE = np.array([[value(f"norms.profile.{name}")[level] for name in HEIGHTS] for level in LEVELS])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(derandomize=True, max_examples=30, deadline=None)
 @given(st.floats(0.75, 1.3), st.integers(2, len(LEVELS)), st.integers(0, 7))
 def test_a_scaled_profile_has_no_loss(scale: float, count: int, start: int) -> None:
     start = min(start, len(LEVELS) - count)
@@ -24,10 +24,10 @@ def test_a_scaled_profile_has_no_loss(scale: float, count: int, start: int) -> N
     np.testing.assert_allclose(found.losses, 0.0, atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.floats(0.93, 1.07), min_size=30, max_size=30), st.floats(0.7, 1.4))
-def test_losses_do_not_depend_on_the_size_of_the_patient(noise: list[float], scale: float) -> None:
-    heights = PROFILE * np.reshape(noise, (10, 3))
+@settings(derandomize=True, max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.7, 1.4))
+def test_losses_do_not_depend_on_the_size_of_the_patient(seed: int, scale: float) -> None:
+    heights = PROFILE * np.random.default_rng(seed).uniform(0.85, 1.08, (10, 3))
     np.testing.assert_allclose(
         expect_heights(LEVELS, scale * heights).losses, expect_heights(LEVELS, heights).losses, atol=1e-12
     )

@@ -16,7 +16,7 @@ slopes = st.floats(-0.4, 0.4)
 bends = st.floats(-0.02, 0.02)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(derandomize=True, max_examples=25, deadline=None)
 @given(slopes, slopes, bends, bends, bends, st.floats(-20.0, 20.0))
 def test_quadratics_are_kept_up_to_the_edge(
     a: float, b: float, c: float, d: float, e: float, level: float
