@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("steady", derandomize=True, database=None, deadline=None)
+settings.load_profile("steady")  # the same examples each time, on however slow a machine
 
 REAL_DATA_VARIABLE = "ENDPLATE_DATA"
 _REAL = pytest.StashKey[dict[str, set[str]]]()

@@ -141,6 +141,13 @@ def test_doctor(cli: Cli) -> None:
     assert "All that is required is here." in cli("doctor").out
 
 
+def test_doctor_runs_the_main_job_to_warm_up(cli: Cli) -> None:
+    said = cli("doctor", "--warm", "--json")
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["compiled_s"] > 0
+    assert "Planning the needle paths" in said.err
+
+
 def test_doctor_without_a_required_library(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     real = health._version
     monkeypatch.setattr(health, "_version", lambda name: None if name == "edt" else real(name))

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable
-from importlib import import_module, metadata, util
+import tempfile
+import time
+from contextlib import suppress
+from importlib import metadata, util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from endplate import __version__
+from endplate.cli.phantom import LEVEL, write_phantom
+from endplate.errors import NoSafePlanError
+
+if TYPE_CHECKING:
+    from endplate.case.run import Tell
 
 LEAST_FREE_MEMORY_GB = 2.0
 """A run of a thoracolumbar CT stays below this."""
@@ -18,8 +25,8 @@ LEAST_FREE_MEMORY_GB = 2.0
 LEAST_FREE_DISK_GB = 1.0
 """A case with its scan is a few hundred megabytes at most."""
 
-WARM_ROOMS = ("endplate.imaging", "endplate.anatomy", "endplate.planning")
-"""Rooms that may offer ``warm()``, which compiles their kernels."""
+WARM_LEVELS = ("T12", "L1", "L2")
+WARM_VOXEL_MM = (1.5, 1.5, 2.0)
 
 EXTRAS = {
     "dicom": ("highdicom", "openjpeg", "gdcm"),
@@ -35,7 +42,7 @@ SEGMENTERS = ("TotalSegmentator", "spineps", "nnUNetv2_predict")
 """Programs that label a CT, used where they are installed."""
 
 
-def examine(*, compiled: list[str]) -> dict[str, Any]:
+def examine(*, compiled_s: float | None) -> dict[str, Any]:
     """Look at the machine; ``missing`` names what Endplate cannot do without."""
     from endplate.imaging.sample import default_cache
 
@@ -57,23 +64,27 @@ def examine(*, compiled: list[str]) -> dict[str, Any]:
         "sample": _has_sample(),
         "extras": {name: all(_has(module) for module in needs) for name, needs in EXTRAS.items()},
         "segmenters": [name for name in SEGMENTERS if shutil.which(name)],
-        "compiled": compiled,
+        "compiled_s": compiled_s,
         "missing": missing,
     }
     return {**facts, "lines": _lines(facts)}
 
 
-def warm_kernels(tell: Callable[[str, float], None]) -> list[str]:
-    """Compile the kernels of every room that has any; return the rooms."""
-    done = []
-    for number, name in enumerate(WARM_ROOMS):
-        tell(name.rpartition(".")[2], number / len(WARM_ROOMS))
-        warm = getattr(import_module(name), "warm", None)
-        if warm is not None:
-            warm()
-            done.append(name.rpartition(".")[2])
-    tell("", 1.0)
-    return done
+def warm_kernels(tell: Tell) -> float:
+    """Compile every kernel of the main job by running it on a small phantom; return the seconds it took."""
+    from endplate.case import Inputs, Parameters, run_case
+
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="endplate-warm-") as folder:
+        tell("Building a phantom", "", 0.0)
+        files = write_phantom(Path(folder), WARM_LEVELS, WARM_VOXEL_MM)
+        tell("Building a phantom", "", 1.0)
+        case = Path(folder) / "case"
+        # The reason makes the run whatever the grade is: the phantom is coarse.
+        parameters = Parameters(levels=(LEVEL,), reason="compiling")
+        with suppress(NoSafePlanError):
+            run_case(case, Inputs(ct=files.ct, labels=files.labels), parameters, tell=tell)
+    return round(time.monotonic() - start, 1)
 
 
 def _required_versions() -> dict[str, str | None]:
@@ -146,8 +157,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"Optional parts: {extras}",
         f"Segmenters found: {', '.join(facts['segmenters']) or 'none (give your own labels)'}",
     ]
-    if facts["compiled"]:
-        lines.append(f"Kernels compiled: {', '.join(facts['compiled'])}")
+    if facts["compiled_s"] is not None:
+        lines.append(f"Kernels compiled by a run on a small phantom: {facts['compiled_s']} s")
     if memory is not None and memory < LEAST_FREE_MEMORY_GB:
         lines.append(f"Low memory: a run can need {LEAST_FREE_MEMORY_GB:.0f} GB.")
     if disk < LEAST_FREE_DISK_GB:

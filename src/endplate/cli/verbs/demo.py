@@ -12,17 +12,16 @@ import typer
 
 from endplate.cli import options
 from endplate.cli.manner import Manner
-from endplate.errors import InputError, InternalError, UsageError
+from endplate.cli.phantom import LEVEL, write_phantom
+from endplate.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from endplate.case.run import CaseResult, Tell
 
-LEVEL = "L1"
 REASON = "demonstration: this person has no known fracture here"
 SAMPLE_TITLE = "Demonstration on a public sample CT"
 PHANTOM_TITLE = "Demonstration on a synthetic phantom, not a patient"
-PHANTOM_LOSS = 0.35
-"""Height that the phantom's fractured level has lost, as a fraction."""
+PHANTOM_LEVELS = ("T11", "T12", "L1", "L2", "L3")
 PHANTOM_VOXEL_MM = (0.8, 0.8, 1.0)
 
 
@@ -107,21 +106,11 @@ def _sample_or_phantom(cleanup: ExitStack, tell: Tell) -> Subject:
 
 
 def _phantom(cleanup: ExitStack, why: str) -> Subject:
-    from endplate.imaging.write import write_nifti
-    from endplate.synthetic import FractureSpec, GridSpec, build_phantom, default_spec
-
     folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="endplate-demo-")))
-    spec = default_spec(fracture={LEVEL: FractureSpec("wedge", PHANTOM_LOSS)})
-    grid = GridSpec(spacing=PHANTOM_VOXEL_MM, to_skin=True, psf_fwhm_mm=0.8, noise_hu=15.0)
-    made = build_phantom(spec, grid)
-    if made.volume is None:
-        raise InternalError("phantom-without-ct", "The phantom has no CT.", do="Please report this.")
-    ct, labels = folder / "ct.nii.gz", folder / "labels.nii.gz"
-    write_nifti(made.volume, ct)
-    write_nifti(made.labels.volume, labels)
+    made = write_phantom(folder, PHANTOM_LEVELS, PHANTOM_VOXEL_MM)
     return Subject(
-        ct=ct,
-        labels=labels,
+        ct=made.ct,
+        labels=made.labels,
         title=PHANTOM_TITLE,
         announcement=f"{PHANTOM_TITLE} ({why})",
         reason=None,

@@ -29,11 +29,11 @@ def doctor(
 
     manner = Manner(json, quiet, verbose)
     prepare()
-    compiled = []
+    seconds = None
     if warm:
         with progress(manner) as tell:
-            compiled = warm_kernels(lambda room, fraction: tell("Compiling", room, fraction))
-    health = examine(compiled=compiled)
+            seconds = warm_kernels(tell)
+    health = examine(compiled_s=seconds)
     show_health(health, manner)
     if health["missing"]:
         raise typer.Exit(1)
