@@ -213,6 +213,21 @@ def test_without_a_case_the_result_is_the_same(planned: Path, phantom_files: Any
     )
 
 
+def test_forgotten_labels_do_not_empty_a_case(case: Path, phantom_files: Any) -> None:
+    before = content(case)
+    with pytest.raises(UsageError) as refused:
+        assess_to_case(case, Inputs(ct=phantom_files.ct), Parameters())
+    assert refused.value.code == "case-has-labels"
+    assert content(case) == before
+
+
+def test_case_inside_its_input(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        assess_to_case(tmp_path / "dicom/case", Inputs(ct=tmp_path), Parameters())
+    assert refused.value.code == "out-inside-input"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_given() -> None:
     with pytest.raises(UsageError, match="Neither"):
         assess_inline(Inputs(), Parameters())

@@ -84,8 +84,8 @@ def create_case(path: Path, inputs: Mapping[str, InputRecord], *, force: bool) -
     Raises
     ------
     UsageError
-        The folder holds something else or the case of another scan, another run is at work in it, or it
-        cannot be written.
+        The folder holds something else or the case of another scan, the case has labels and none are given,
+        another run is at work in it, or it cannot be written.
     InputError
         The record of the case is damaged.
     """
@@ -109,6 +109,13 @@ def create_case(path: Path, inputs: Mapping[str, InputRecord], *, force: bool) -
                     do="Name another --out; or give --force to replace that case for good.",
                 )
             manifest = _new_manifest(inputs).model_copy(update={"stages": manifest.stages})
+        elif "labels" in manifest.inputs and "labels" not in inputs and not force:
+            raise UsageError(
+                "case-has-labels",
+                f"{path} was made with a label map, and none was given now.",
+                intact="That case is unchanged.",
+                do="Give --labels again, or name another --out.",
+            )
         manifest = manifest.model_copy(update={"inputs": dict(inputs), "versions": versions()})
         yield _opened(path, manifest, stale=stale)
 

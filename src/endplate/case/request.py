@@ -27,6 +27,16 @@ class Inputs:
                 "input-none", "Neither a CT nor a label map was given.", do="Give a CT, --labels, or both."
             )
 
+    def refuse_out_inside(self, out: Path) -> None:
+        """Raise ``UsageError`` where the case would lie in an input folder and so become part of the input."""
+        for path in (self.ct, self.labels):
+            if path is not None and path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+                raise UsageError(
+                    "out-inside-input",
+                    "The case would lie inside the folder of the input.",
+                    do="Name a folder elsewhere with --out.",
+                )
+
     def records(self) -> dict[str, InputRecord]:
         """Hash of each input given.
 

@@ -77,6 +77,7 @@ def run_case(
         Stopped by the user; finished stages are kept.
     """
     require_labels(inputs)
+    inputs.refuse_out_inside(out)
     with create_case(out, inputs.records(), force=force) as case:
         return _plan_and_report(case, Conductor(case, inputs, parameters, force=force, tell=tell))
 
@@ -85,6 +86,7 @@ def assess_to_case(
     out: Path, inputs: Inputs, parameters: Parameters, *, force: bool = False, tell: Tell = silent
 ) -> CaseResult:
     """Assess and write the report, without a plan. Raises as ``run_case`` does."""
+    inputs.refuse_out_inside(out)
     with create_case(out, inputs.records(), force=force) as case:
         conductor = Conductor(case, inputs, parameters, force=force, tell=tell)
         return _result(case, conductor, _advance(conductor, "scan", "assess", "report"))
