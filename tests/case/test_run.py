@@ -180,6 +180,41 @@ def test_refused_level_leaves_the_earlier_plan(case: Path) -> None:
     assert content(case) == before
 
 
+def test_a_refused_request_never_reaches_a_later_report(
+    case: Path, phantom_files: Any, planned: Path
+) -> None:
+    """The level that was refused must not be planned when only the report is asked for."""
+    inputs = Inputs(ct=phantom_files.ct, labels=phantom_files.labels)
+    with pytest.raises(QualityGateError):
+        run_case(case, inputs, Parameters(levels=("L2",)), force=True)
+    assert saved_parameters(case).levels == ("L2",)
+    result = refresh_case(case, saved_parameters(case))
+    assert result.plan is not None
+    assert [level.level for level in result.plan.plans] == ["L1"]
+    assert content(case)["report.html"] == content(planned)["report.html"]
+
+
+def test_plan_whose_level_may_no_longer_be_planned_is_dropped(
+    case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an update that grades otherwise: here the phantom's L1 is suddenly whole."""
+    from endplate.anatomy import assessment
+    from endplate.anatomy.model import Fracture
+
+    real = assessment.assess
+
+    def assess_without_fracture(*words: Any, **named: Any) -> Any:
+        spine = real(*words, **named)
+        levels = (level.model_copy(update={"fracture": Fracture(flagged=False)}) for level in spine.levels)
+        return spine.model_copy(update={"levels": tuple(levels)})
+
+    monkeypatch.setattr(assessment, "assess", assess_without_fracture)
+    result = refresh_case(case, saved_parameters(case), force=True)
+    assert result.plan is None
+    assert not (case / "scenarios/planned/plan.json").exists()
+    assert any("plan" in note for note in result.notes)
+
+
 def test_report_anew_only_touches_the_report(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran, before = counted(monkeypatch), content(case)
     result = refresh_case(case, Parameters(levels=("L1",), title="Another title"))

@@ -74,7 +74,8 @@ def open_case(path: Path) -> Iterator[CaseFolder]:
     """
     read_manifest(path)  # before the lock: a folder that is no case gets no lock file
     with _held(path) as stale:
-        yield _opened(path, read_manifest(path), stale=stale)
+        manifest = read_manifest(path).model_copy(update={"versions": versions()})
+        yield _opened(path, manifest, stale=stale)
 
 
 @contextmanager

@@ -103,11 +103,19 @@ def replan_case(
 def refresh_case(
     folder: Path, parameters: Parameters, *, force: bool = False, tell: Tell = silent
 ) -> CaseResult:
-    """Bring the stages that a case has up to date, and its report. Raises as ``run_case`` does."""
+    """Bring the stages that a case has up to date, and its report.
+
+    A plan keeps the choices it was made with, and is dropped where its level may no longer be planned.
+    Raises as ``run_case`` does.
+    """
     with open_case(folder) as case:
+        record = case.manifest.stages.get("plan")
+        if record is not None:
+            parameters = Parameters.from_json({**parameters.to_json(), **record.parameters})
         conductor = Conductor(case, None, parameters, force=force, tell=tell)
-        planned = ("plan",) if "plan" in case.manifest.stages else ()
-        return _result(case, conductor, _advance(conductor, "scan", "assess", *planned, "report"))
+        planned = record is not None and _may_be_planned(conductor)
+        wanted = ("scan", "assess", "plan", "report") if planned else ("scan", "assess", "report")
+        return _result(case, conductor, _advance(conductor, *wanted))
 
 
 def saved_parameters(folder: Path) -> Parameters:
@@ -185,6 +193,15 @@ def _plan_and_report(case: CaseFolder, conductor: Conductor) -> CaseResult:
             document=result.to_json(),
         )
     return result
+
+
+def _may_be_planned(conductor: Conductor) -> bool:
+    spine = _spine(_advance(conductor, "scan", "assess", later=("plan", "report")))
+    try:
+        check_levels(spine, conductor.parameters.levels, conductor.parameters.reason)
+    except QualityGateError:
+        return False
+    return True
 
 
 def _advance(conductor: Conductor, *wanted: str, later: tuple[str, ...] = ()) -> CaseFiles:
