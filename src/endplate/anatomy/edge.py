@@ -43,8 +43,8 @@ TUKEY = 4.7
 BLUR_RANGE_MM = (0.12, 2.0)
 """σ of the scanner's blur that is believed."""
 
-START_EVERY = 3
-"""The start is looked for with every third voxel."""
+START_VOXELS = 1_000
+"""The start is looked for with so many voxels."""
 
 DENSITIES = 9
 """Disc, bone over disc, and cortex: each a plane over the endplate."""
@@ -244,9 +244,9 @@ def _solve(voxels: EdgeVoxels, columns_mm: FloatArray, centres: FloatArray, exte
 def _weighted(design: FloatArray, weight: FloatArray, data: FloatArray) -> FloatArray:
     """Weighted least squares with a trace of a ridge."""
     leaning = (design * weight[:, None]).T
-    normal: FloatArray = np.asarray(leaning @ design, dtype=np.float64)
+    normal = leaning @ design
     ridge = 1e-6 * float(np.trace(normal)) * np.eye(len(normal))
-    solution: FloatArray = np.linalg.solve(normal + ridge, leaning @ data)
+    solution: FloatArray = np.asarray(np.linalg.solve(normal + ridge, leaning @ data), dtype=np.float64)
     return solution
 
 
@@ -269,7 +269,7 @@ def _contrast_hu(fit: _Fit, voxels: EdgeVoxels) -> float:
 
 def _start(voxels: EdgeVoxels, extent: float) -> tuple[float, float] | None:
     """Best constant offset and blur on a coarse lattice; ``None`` where no cortex is seen at any."""
-    few = EdgeVoxels(*(part[::START_EVERY] for part in vars(voxels).values()))
+    few = EdgeVoxels(*(part[:START_VOXELS] for part in vars(voxels).values()))
     ones = np.ones(len(few.hu))
     best: tuple[float, float, float] | None = None
     for blur in value("refine.blur_trials_mm"):
