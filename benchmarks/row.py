@@ -35,7 +35,10 @@ def machine() -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """One case: ``ratio`` is the peer's time over our warm time, ``None`` without a peer."""
+    """One case: ``ratio`` is the peer's time over our warm time, ``None`` without a peer.
+
+    ``peak_mb`` is the greatest memory of a process that did nothing else, ``shares`` the stages' parts of our time.
+    """
 
     benchmark: str
     case: str
@@ -46,6 +49,8 @@ class Row:
     peer_s: float | None = None
     ratio: float | None = None
     agreement: float | None = None
+    peak_mb: float | None = None
+    shares: dict[str, float] | None = None
     machine: str = field(default_factory=machine)
 
     def line(self) -> str:

@@ -17,9 +17,7 @@ SAMPLE = ("PIR", "20° about R")
 @pytest.mark.parametrize("ct", [False, True], ids=["labels", "with CT"])
 def test_the_acceptance_vertebra_at_one_millimetre(ct: bool) -> None:
     found = merged(
-        errors(*pair)
-        for name in SAMPLE
-        for pair in measure(acceptance_spec(), CASES[name].grid, ct=ct)
+        errors(*pair) for name in SAMPLE for pair in measure(acceptance_spec(), CASES[name].grid, ct=ct)
     )
     limits = LIMITS["with CT" if ct else "labels"][1.0]
     for quantity, limit in limits.items():

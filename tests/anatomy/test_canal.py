@@ -117,4 +117,3 @@ def test_the_split_of_a_phantom_is_the_true_one(
     dice = 2.0 * (ours & true).sum() / (ours.sum() + true.sum())
     # Where the pedicle ends and the body begins is a convention; at T12 the phantom's lies further forward.
     assert dice >= (0.95 if level == "T12" else 0.97)
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from flag_study import (
@@ -44,7 +45,7 @@ def test_every_shape_is_found(exact: list[Verdict]) -> None:
 
 
 def test_more_loss_is_found_more_often(exact: list[Verdict]) -> None:
-    shares = [flagged_share(fractured(exact, low, high)).value for low, high in zip(BINS, BINS[1:], strict=False)]
+    shares = [flagged_share(fractured(exact, low, high)).value for low, high in pairwise(BINS)]
     assert shares == sorted(shares)
     assert shares[0] < 0.15
     assert shares[-1] == 1.0

@@ -34,9 +34,7 @@ def test_circle_in_an_ellipse_has_its_smaller_axis(small: float, ratio: float, x
 
 @pytest.mark.parametrize(("width", "height"), [(6.0, 10.0), (9.0, 5.0)])
 def test_circle_in_a_rectangle_touches_its_long_sides(width: float, height: float) -> None:
-    reach = np.min(
-        0.5 * np.array([width, height]) / np.maximum(np.abs(DIRECTIONS), 1e-9), axis=1
-    )
+    reach = np.min(0.5 * np.array([width, height]) / np.maximum(np.abs(DIRECTIONS), 1e-9), axis=1)
     diameter, _ = inscribed_circle(Outline(reach[:, None] * DIRECTIONS, np.zeros(2)))
     assert diameter == pytest.approx(min(width, height), abs=0.1)
 

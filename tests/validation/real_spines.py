@@ -70,7 +70,9 @@ def l3_split(folder: Path) -> Split:
     reach = np.arange(-6.0, 6.0, 0.1)
     x, z = level.grid.coordinate(0)[ix], level.grid.coordinate(2)[iz]
     y = level.body.wall_y_mm[ix, iz][:, None] + reach
-    points = np.stack([np.broadcast_to(x[:, None], y.shape), y, np.broadcast_to(z[:, None], y.shape)], axis=-1)
+    points = np.stack(
+        [np.broadcast_to(x[:, None], y.shape), y, np.broadcast_to(z[:, None], y.shape)], axis=-1
+    )
     inside = field.sample(level.axes.to_world(points)) >= 0.5
     met = inside.any(axis=1) & ~inside[:, 0]
     gap = reach[inside.argmax(axis=1)][met]

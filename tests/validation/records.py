@@ -1,0 +1,116 @@
+"""Records of validation: our number beside the analytic or published one, kept with a hash of the code it tested.
+
+``docs/validation/NAME.json`` holds one record; ``docs/validation.md`` is built from all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import endplate
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "validation"
+PAGE = ROOT / "docs" / "validation.md"
+PACKAGE = Path(endplate.__file__).parent
+
+CONSTANTS_OF = {"anatomy": ("anatomy", "norms", "pedicles", "refine"), "synthetic": ("synthetic", "norms")}
+"""Files of constants that a room reads; only their values count."""
+
+INTRODUCTION = """# Validation
+
+Our number beside the analytic or published one, the tolerance and why. Built from `docs/validation/*.json`, which
+`make validate` writes (set `ENDPLATE_DATA` for the rows on real spines); a test fails when the code of a room is newer
+than the record of it. A bound marked **not reached** is a tolerance that was asked for and is missed in the worst
+case: the number stands as it is.
+"""
+
+
+def rooms_hash(rooms: Sequence[str]) -> str:
+    """Hash of the code of some rooms and of the constants they read; comments and blank lines do not count."""
+    digest = hashlib.sha256()
+    for room in sorted(rooms):
+        for file in sorted((PACKAGE / room).rglob("*.py")):
+            digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0")
+            for line in file.read_text("utf-8").splitlines():
+                if line.strip() and not line.lstrip().startswith("#"):
+                    digest.update(line.rstrip().encode() + b"\n")
+        for name in CONSTANTS_OF.get(room, ()):
+            file = PACKAGE / "sources" / "data" / "constants" / f"{name}.toml"
+            if file.is_file():
+                entries = tomllib.loads(file.read_text("utf-8"))
+                values = {key: [entry["value"], entry.get("spread")] for key, entry in entries.items()}
+                digest.update(json.dumps(values, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def row(
+    what: str, ours: str, reference: str, tolerance: str, why: str, *, reached: bool | None
+) -> dict[str, Any]:
+    """One comparison; ``reached`` is ``None`` where nothing is asked and the number is only reported."""
+    return {
+        "what": what,
+        "ours": ours,
+        "reference": reference,
+        "tolerance": tolerance,
+        "why": why,
+        "reached": reached,
+    }
+
+
+def write_record(
+    name: str,
+    *,
+    title: str,
+    order: int,
+    method: str,
+    rooms: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    details: Sequence[str] = (),
+) -> None:
+    """Keep one record and build the page anew. ``details`` are Markdown tables or paragraphs below the rows."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    record = {
+        "name": name,
+        "title": title,
+        "order": order,
+        "method": method,
+        "rooms": sorted(rooms),
+        "rooms_sha256": rooms_hash(rooms),
+        "rows": list(rows),
+        "details": list(details),
+    }
+    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+    (FOLDER / f"{name}.json").write_text(text, "utf-8")
+    PAGE.write_text(page(), "utf-8")
+
+
+def read_records() -> list[dict[str, Any]]:
+    """All records in the order of the page."""
+    records = [json.loads(file.read_text("utf-8")) for file in sorted(FOLDER.glob("*.json"))]
+    return sorted(records, key=lambda record: (record["order"], record["name"]))
+
+
+def page() -> str:
+    """The page that the records give."""
+    parts = [INTRODUCTION]
+    for record in read_records():
+        parts.append(f"## {record['title']}\n\n{record['method']}\n")
+        lines = [
+            "| what | ours | analytic or published | tolerance | reached | why |",
+            "|---|---|---|---|---|---|",
+        ]
+        for item in record["rows"]:
+            reached = {True: "yes", False: "**not reached**", None: "reported"}[item["reached"]]
+            cells = (item["what"], item["ours"], item["reference"], item["tolerance"], reached, item["why"])
+            lines.append("| " + " | ".join(cells) + " |")
+        parts.append("\n".join(lines) + "\n")
+        parts += [f"{detail}\n" for detail in record["details"]]
+        tested = ", ".join(f"`{room}`" for room in record["rooms"])
+        parts.append(f"Tests {tested} at `{record['rooms_sha256'][:12]}`; record: [{record['name']}.json](validation/{record['name']}.json).\n")  # fmt: skip
+    return "\n".join(parts)
