@@ -18,6 +18,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.row import Options, Row, timed
+from endplate.anatomy.assessment import assess
+from endplate.imaging.calibration import Calibration
+from endplate.imaging.labels import read_labels
+from endplate.imaging.read import read_image
+from endplate.imaging.write import write_nifti
+from endplate.synthetic import FractureSpec, GridSpec, build_phantom, random_spec
 
 LEVELS = ("T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 SPACING_MM = (1.0, 2.0, 1.0)
@@ -48,9 +54,6 @@ class Measured:
 
 def cases(options: Options) -> Iterator[Row]:
     """Geometry from labels alone, then with the CT (the default case)."""
-    from endplate.imaging.write import write_nifti
-    from endplate.synthetic import FractureSpec, GridSpec, build_phantom, random_spec
-
     spec = random_spec(options.seed, LEVELS, fracture=FractureSpec("biconcave", 0.45), fracture_level="L1")
     made = build_phantom(spec, GridSpec(SPACING_MM, AXES, psf_fwhm_mm=0.8, noise_hu=15.0))
     assert made.volume is not None
@@ -78,11 +81,6 @@ def cases(options: Options) -> Iterator[Row]:
 
 def _measure(labels: Path, image: Path | None, truth: dict[str, tuple[float, ...]]) -> Measured:
     """Assess twice, then once more under the profiler; alone in its process, so that the memory is its own."""
-    from endplate.anatomy.assessment import assess
-    from endplate.imaging.calibration import Calibration
-    from endplate.imaging.labels import read_labels
-    from endplate.imaging.read import read_image
-
     volume = None if image is None else read_image(image)
     given = read_labels(labels, image=volume)
     line = Calibration.uncalibrated(120.0)

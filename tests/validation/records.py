@@ -112,5 +112,8 @@ def page() -> str:
         parts.append("\n".join(lines) + "\n")
         parts += [f"{detail}\n" for detail in record["details"]]
         tested = ", ".join(f"`{room}`" for room in record["rooms"])
-        parts.append(f"Tests {tested} at `{record['rooms_sha256'][:12]}`; record: [{record['name']}.json](validation/{record['name']}.json).\n")  # fmt: skip
+        file = f"{record['name']}.json"
+        parts.append(
+            f"Tests {tested} at `{record['rooms_sha256'][:12]}`; record: [{file}](validation/{file}).\n"
+        )
     return "\n".join(parts)

@@ -16,11 +16,12 @@ NORMAL = ("T8", "T12", "L3")
 
 Errors = dict[str, list[float]]
 
-METHOD = """The acceptance vertebra (isthmus Ø 8.0 mm, axis 12° transverse and 5° sagittal, heights 25 / 20 / 27 mm, canal
-22 × 16 mm) on nine grids a voxel size: six orders of the voxel axes and grids turned by 20° about each axis of the
-patient; with labels alone and with the CT (point spread 0.8 mm, noise 15 HU). Truth is the analytic surface. Errors are
-over all grids; **worst** is the greatest. The tolerances were asked for at 1 mm. The body of this vertebra is dished by
-6 mm, three times the usual: it is hard on the endplates. Normal T8, T12 and L3 stand beside it."""
+METHOD = """The acceptance vertebra (isthmus Ø 8.0 mm, axis 12° transverse and 5° sagittal, heights 25 / 20 /
+27 mm, canal 22 × 16 mm) on nine grids a voxel size: six orders of the voxel axes and grids turned by 20° about
+each axis of the patient; with labels alone and with the CT (point spread 0.8 mm, noise 15 HU). Truth is the
+analytic surface. Errors are over all grids; **worst** is the greatest. The tolerances were asked for at 1 mm.
+The body of this vertebra is dished by 6 mm, three times the usual: it is hard on the endplates. Normal T8, T12
+and L3 stand beside it."""
 
 
 def _one(task: tuple[str, float, GridCase]) -> tuple[Errors, Errors]:

@@ -28,11 +28,11 @@ from workers import spread_over
 PHANTOMS = 306
 EXACT_PHANTOMS = 6000
 
-METHOD = f"""{PHANTOMS} five-level phantoms (T7–T11, T11–L3, L1–L5) drawn from published normal variation of size, wedging,
-concavity and heights (`synthetic.norms.random_spec`), one level of six in seven broken: wedge, biconcave or crush in
-turn, true losses evenly over 0–60 %, voxels of 0.75, 1 and 2 mm and 0.8 × 0.8 × 2.5 mm. Labels alone, the whole way
-from voxels to verdict. Intervals are 95 % Wilson. Beside them the rule alone on the exact heights of {EXACT_PHANTOMS}
-drawn spines."""
+METHOD = f"""{PHANTOMS} five-level phantoms (T7–T11, T11–L3, L1–L5) drawn from published normal variation of
+size, wedging, concavity and heights (`synthetic.norms.random_spec`), one level of six in seven broken: wedge,
+biconcave or crush in turn, true losses evenly over 0–60 %, voxels of 0.75, 1 and 2 mm and 0.8 × 0.8 × 2.5 mm.
+Labels alone, the whole way from voxels to verdict. Intervals are 95 % Wilson. Beside them the rule alone on the
+exact heights of {EXACT_PHANTOMS} drawn spines."""
 
 
 def _text(share: Share) -> str:
