@@ -126,8 +126,7 @@ def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dic
     x, y = grid.coordinate(0), grid.coordinate(1)
     band = np.abs(x - x_mid_mm) <= float(value("heights.band_half_width_mm"))
     heights = surfaces.top_smooth_mm - surfaces.bottom_smooth_mm
-    covered: FloatArray = np.asarray(surfaces.footprint[band].mean(axis=0))
-    back, front = _extent(covered, y)
+    back, front = _mid_extent(surfaces, grid, x_mid_mm)
     found: dict[str, Height | None] = {}
     for name, (low, high) in value("heights.windows").items():
         chosen = (y >= back + low * (front - back)) & (y <= back + high * (front - back))
@@ -150,16 +149,15 @@ def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dic
 
 
 def depth_mm(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> float:
-    """AP depth of the body in the mid-sagittal band."""
-    band = np.abs(grid.coordinate(0) - x_mid_mm) <= float(value("heights.band_half_width_mm"))
-    back, front = _extent(np.asarray(surfaces.footprint[band].mean(axis=0)), grid.coordinate(1))
+    """Greatest AP depth of the body in the mid-sagittal plane."""
+    back, front = _mid_extent(surfaces, grid, x_mid_mm)
     return front - back
 
 
 def width_mm(surfaces: Surfaces, grid: LocalGrid) -> float:
     """Greatest transverse width of the body's outline."""
-    back, front = _extent(np.asarray(surfaces.footprint.any(axis=1), dtype=np.float64), grid.coordinate(0))
-    return front - back
+    left, right = _extent(np.asarray(surfaces.footprint.any(axis=1)), grid.coordinate(0))
+    return right - left
 
 
 def sagittal_wedge_deg(superior: PlaneFit, inferior: PlaneFit) -> float:
@@ -167,15 +165,17 @@ def sagittal_wedge_deg(superior: PlaneFit, inferior: PlaneFit) -> float:
     return float(np.degrees(np.arctan(inferior.gradient[1]) - np.arctan(superior.gradient[1])))
 
 
-def _extent(covered: FloatArray, line: FloatArray) -> tuple[float, float]:
-    """Where a coverage profile rises above and falls below one half, interpolated."""
-    above = np.flatnonzero(covered >= 0.5)
-    first, last = int(above[0]), int(above[-1])
-    step = float(line[1] - line[0])
-    low, high = float(line[first]), float(line[last])
-    low -= step * 0.5
-    high += step * 0.5
-    return low, high
+def _mid_extent(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> tuple[float, float]:
+    """Posterior and anterior end of the body in the mid-sagittal plane, local y."""
+    slab = np.abs(grid.coordinate(0) - x_mid_mm) <= grid.step_mm
+    return _extent(np.asarray(surfaces.footprint[slab].any(axis=0)), grid.coordinate(1))
+
+
+def _extent(covered: NDArray[np.bool_], line: FloatArray) -> tuple[float, float]:
+    """First and last end of what is covered along a line, to half a step."""
+    above = np.flatnonzero(covered)
+    half = 0.5 * float(line[1] - line[0])
+    return float(line[above[0]]) - half, float(line[above[-1]]) + half
 
 
 def _crossing(values: NDArray[np.float32], index: NDArray[np.intp], direction: int) -> FloatArray:
