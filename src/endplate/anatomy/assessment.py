@@ -88,17 +88,17 @@ def assess(
     )
 
 
-def _heights(refined: Refined) -> tuple[list[dict[str, Height | None]], list[HeightEvidence]]:
+def _heights(refined: Refined) -> tuple[list[dict[str, Height]], list[HeightEvidence]]:
     """Measured heights of all levels and what they are judged against."""
     located = refined.located
     measured = [
         measure_heights(item.vertebra.surfaces, item.vertebra.grid, item.vertebra.x_mid_mm)
         if _usable(item)
-        else dict.fromkeys(HEIGHTS)
+        else {}
         for item in located
     ]
     table = np.array(
-        [[np.nan if (h := row[name]) is None else h.value_mm for name in HEIGHTS] for row in measured]
+        [[row[name].value_mm if name in row else np.nan for name in HEIGHTS] for row in measured]
     ).reshape(-1, 3)
     names = [item.vertebra.level for item in located]
     expectation = expect_heights(names, table)

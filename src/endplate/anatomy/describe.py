@@ -47,7 +47,7 @@ class LevelFacts:
 
     located: Located
     label_map: LabelMap
-    heights: dict[str, Height | None]
+    heights: dict[str, Height]
     evidence: HeightEvidence
     local_kyphosis_deg: float | None
     retropulsion_mm: float | None
@@ -242,14 +242,13 @@ def _within(heights_mm: FloatArray) -> float | None:
     return _round(float(1.0 - heights_mm.min() / heights_mm.max()))
 
 
-def _lines(heights: dict[str, Height | None], axes: Axes) -> HeightLines:
+def _lines(heights: dict[str, Height], axes: Axes) -> HeightLines:
     lines = {
         name: HeightLine(
             superior_ras_mm=_vec(axes.to_world(height.upper_mm)),
             inferior_ras_mm=_vec(axes.to_world(height.lower_mm)),
         )
         for name, height in heights.items()
-        if height is not None
     }
     return HeightLines(**lines)
 

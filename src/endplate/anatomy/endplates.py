@@ -110,7 +110,7 @@ def fit_plane(surface_mm: FloatArray, surfaces: Surfaces, grid: LocalGrid) -> Pl
     return PlaneFit(np.array([centre[0], centre[1], solution[0]]), solution[1:], rmse, float(fits.mean()))
 
 
-def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dict[str, Height | None]:
+def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dict[str, Height]:
     """Anterior, middle and posterior height: medians over windows of the mid-sagittal band.
 
     Parameters
@@ -127,18 +127,17 @@ def measure_heights(surfaces: Surfaces, grid: LocalGrid, x_mid_mm: float) -> dic
     band = np.abs(x - x_mid_mm) <= float(value("heights.band_half_width_mm"))
     heights = surfaces.top_smooth_mm - surfaces.bottom_smooth_mm
     back, front = _mid_extent(surfaces, grid, x_mid_mm)
-    found: dict[str, Height | None] = {}
+    found: dict[str, Height] = {}
     for name, (low, high) in value("heights.windows").items():
         chosen = (y >= back + low * (front - back)) & (y <= back + high * (front - back))
         window = np.ix_(band, chosen)
         columns = heights[window]
-        if not np.isfinite(columns).any():
-            found[name] = None
-            continue
-        middle = float(np.median(np.where(np.isfinite(columns), columns, 0.0)))
         level = np.isfinite(columns)
-        upper, lower = surfaces.top_smooth_mm[window][level], surfaces.bottom_smooth_mm[window][level]
-        centre = 0.5 * (float(np.median(upper)) + float(np.median(lower)))
+        middle = float(np.median(np.where(level, columns, 0.0)))
+        centre = 0.0
+        if level.any():
+            upper, lower = surfaces.top_smooth_mm[window][level], surfaces.bottom_smooth_mm[window][level]
+            centre = 0.5 * (float(np.median(upper)) + float(np.median(lower)))
         y_line = float(back + 0.5 * (low + high) * (front - back))
         found[name] = Height(
             middle,

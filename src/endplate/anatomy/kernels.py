@@ -92,7 +92,7 @@ def cast_in_slices(values: Any, centres: Any, directions: Any, step: Any, steps:
                 )
                 if here >= 0.5:
                     if count > 0:
-                        part = (0.5 - before) / max(here - before, 1e-6)
+                        part = (0.5 - before) / max(float(here - before), 1e-6)
                         out[z, ray] = (count - 1 + part) * step
                     break
                 before = here
@@ -132,7 +132,7 @@ def cast_forward(values: Any, start: Any, step: Any, steps: Any) -> Any:
                     here = (1.0 - v) * values[x, b, z] + v * values[x, b + 1, z]
                 if here >= 0.5:
                     if count > 0:
-                        part = (0.5 - before) / max(here - before, 1e-6)
+                        part = (0.5 - before) / max(float(here - before), 1e-6)
                         out[x, z] = (count - 1 + part) * step
                     break
                 before = here
