@@ -1,130 +1,23 @@
-"""Everything behind the body: canal, pedicles, laminae, articular, transverse and spinous processes.
+"""The arch behind the pedicles: laminae, articular, transverse and spinous processes.
 
-The pedicles are exact: hourglasses of elliptical section round a straight axis whose isthmus section no other part
-and no fillet reaches. The other parts are scaled from the body, the canal and the distance to the neighbours.
+Their engineering shapes are scaled from the body, the canal and the distance to the neighbours; none reaches a
+pedicle's isthmus section.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from endplate.imaging.geometry import FloatArray
 from endplate.imaging.levels import order
-from endplate.synthetic import field as f
-from endplate.synthetic.body import BodyModel, posterior_wall_mm
-from endplate.synthetic.spec import PedicleSpec, VertebraSpec, refuse
+from endplate.synthetic import rows as r
+from endplate.synthetic.pedicle import SIDES, unit
+from endplate.synthetic.spec import VertebraSpec
 
-SIDES = ("left", "right")
-CANAL_CLEARANCE_MM = 0.1
-"""The pedicles stand off the canal's tube by at least this."""
-ISTHMUS_BEHIND_MM = 3.4
-"""Least distance of the isthmus behind the posterior wall in the midline."""
 CLEAR_BACK_MM = 7.5
 """Distance along the pedicle axis from the isthmus back to the articular pillar."""
-MAX_PARTS = 6
-
-
-@dataclass(frozen=True)
-class ArchModel:
-    """Packed pedicles (left, right), parts (left, right, middle) and their counts, for the fields."""
-
-    pedicles: FloatArray
-    parts: FloatArray
-    counts: FloatArray
-
-
-def _unit(v: FloatArray) -> FloatArray:
-    unit: FloatArray = v / np.linalg.norm(v)
-    return unit
-
-
-def set_canal(spec: VertebraSpec, model: BodyModel, isthmus_z: float) -> None:
-    """Write the canal's tube into the packed row; it touches the posterior wall at pedicle height."""
-    row = model.row
-    wall = posterior_wall_mm(row, model.tables, isthmus_z)
-    row[f.C_HALF_AP] = 0.5 * spec.canal_ap_mm
-    row[f.C_Y] = wall - 0.5 * spec.canal_ap_mm
-    row[f.C_HALF_WIDTH] = 0.5 * spec.canal_width_mm
-    row[f.C_TAPER] = 0.16 if order(spec.level) >= order("L1") else 0.08
-    v = np.linspace(-1.0, 1.0, 2001)
-    flat = (1.0 - np.abs(v) ** f.CANAL_EXPONENT) ** (1.0 / f.CANAL_EXPONENT)
-    row[f.C_SCALE] = 1.0 / float((flat * (1.0 + row[f.C_TAPER] * v)).max())
-
-
-def pedicle_axis(spec: PedicleSpec, side: str, axes: FloatArray) -> FloatArray:
-    """Unit axis pointing forward, local coordinates; ``axes`` are the true frame's rows."""
-    medial = -1.0 if side == "right" else 1.0
-    in_frame = np.array(
-        [medial * math.tan(math.radians(spec.transverse_deg)), 1.0, math.tan(math.radians(spec.sagittal_deg))]
-    )
-    return _unit(in_frame @ axes)
-
-
-def build_pedicles(spec: VertebraSpec, model: BodyModel, isthmus_z: float) -> FloatArray:
-    """Pack both pedicles (left, right)."""
-    return np.array([_pedicle(spec, model, side, isthmus_z) for side in SIDES])
-
-
-def _pedicle(spec: VertebraSpec, model: BodyModel, side: str, z: float) -> FloatArray:
-    given = spec.pedicle(side)
-    sign = 1.0 if side == "right" else -1.0
-    w = pedicle_axis(given, side, model.measures.axes)
-    u = _unit(np.cross(w, np.array([0.0, 0.0, 1.0])))  # to the right
-    v = np.cross(u, w)
-    ru, rv = 0.5 * given.width, 0.5 * given.height_mm
-    packed = np.zeros(f.PEDICLE_SIZE)
-    packed[3:6], packed[6:9], packed[9:12] = w, u, v
-    packed[f.P_RU], packed[f.P_RV] = ru, rv
-    packed[f.P_FLARE_U], packed[f.P_FLARE_V] = 0.13, 0.07
-    angles = np.linspace(0.0, 2.0 * np.pi, 48, endpoint=False)
-    ring = ru * np.cos(angles)[:, None] * u + rv * np.sin(angles)[:, None] * v
-    t = np.linspace(-3.0, 5.0, 13)
-    flare = np.minimum((t / f.FLARE_LENGTH_MM) ** 2, f.FLARE_MAX)
-    tube = t[:, None, None] * w + (
-        (1.0 + packed[f.P_FLARE_U] * flare)[:, None, None] * (np.cos(angles)[:, None] * ru * u)
-        + (1.0 + packed[f.P_FLARE_V] * flare)[:, None, None] * (np.sin(angles)[:, None] * rv * v)
-    )
-    tube = tube.reshape(-1, 3)
-    wall = posterior_wall_mm(model.row, model.tables, z)
-    y = wall - ISTHMUS_BEHIND_MM
-    for _ in range(80):
-        x = _lateral_place(model.row, tube, y, z, sign)
-        centre = np.array([sign * x, y, z])
-        if f.body_at(centre + ring, model.row, model.tables).min() > f.BLEND_MM + 0.2:
-            break
-        y -= 0.25
-    else:
-        raise refuse(
-            f"The {side} pedicle of {spec.level} has no isthmus clear of the body.",
-            "Choose a narrower pedicle or a smaller transverse angle.",
-        )
-    packed[0:3] = centre
-    packed[f.P_FRONT] = _front_end(model, centre, w)
-    packed[f.P_BACK] = 9.0
-    return packed
-
-
-def _lateral_place(row: FloatArray, tube: FloatArray, y: float, z: float, sign: float) -> float:
-    """Smallest distance from the mid-plane at which the pedicle clears the canal."""
-    low, high = 0.0, float(row[f.C_HALF_WIDTH] * 2.0 + 25.0)
-    for _ in range(30):
-        middle = 0.5 * (low + high)
-        placed = tube + np.array([sign * middle, y, z])
-        beside = float((placed[:, 0] * sign).min()) > 0.0
-        clear = beside and f.canal_clearance(placed, row) > CANAL_CLEARANCE_MM
-        low, high = (low, middle) if clear else (middle, high)
-    return high
-
-
-def _front_end(model: BodyModel, centre: FloatArray, w: FloatArray) -> float:
-    """How far forward the pedicle runs: until its axis is 2.5 mm inside the body, or as deep as it comes."""
-    t = np.arange(f.PEDICLE_END_MM + 0.5, 18.01, 0.25)
-    depth = f.body_at(centre + t[:, None] * w, model.row, model.tables)
-    inside = np.nonzero(depth < -2.5)[0]
-    return float(t[inside[0]] if len(inside) else t[np.argmin(depth)])
 
 
 def _part(
@@ -142,14 +35,14 @@ def _part(
     length = float(np.linalg.norm(w))
     w = w / length
     v = np.asarray(flat, dtype=float)
-    v = _unit(v - (v @ w) * w)
+    v = unit(v - (v @ w) * w)
     u = np.cross(v, w)
-    packed = np.zeros(f.PART_SIZE)
+    packed = np.zeros(r.PART_SIZE)
     packed[0:3], packed[3:6], packed[6:9], packed[9:12] = a, w, u, v
-    packed[f.Q_LENGTH] = length
-    packed[f.Q_RU0], packed[f.Q_RV0], packed[f.Q_RU1], packed[f.Q_RV1] = radii
-    packed[f.Q_CX : f.Q_CZ + 1] = 0.5 * (a + b)
-    packed[f.Q_BOUND] = 0.5 * length + max(radii)
+    packed[r.Q_LENGTH] = length
+    packed[r.Q_RU0], packed[r.Q_RV0], packed[r.Q_RU1], packed[r.Q_RV1] = radii
+    packed[r.Q_CX : r.Q_CZ + 1] = 0.5 * (a + b)
+    packed[r.Q_BOUND] = 0.5 * length + max(radii)
     return packed
 
 
@@ -163,31 +56,31 @@ class Room:
     half_height_down: float
 
 
-def build_arch(spec: VertebraSpec, model: BodyModel, pedicles: FloatArray, room: Room) -> ArchModel:
-    """Parts of the arch behind the pedicles of one vertebra; writes the laminae into the packed row."""
+def build_arch(spec: VertebraSpec, row: FloatArray, room: Room) -> None:
+    """Write laminae and parts of the arch behind the packed pedicles of one vertebra into its row."""
     lumbar = order(spec.level) >= order("L1")
-    row = model.row
-    z = float(pedicles[0, 2])
+    z = float(row[r.P_FIRST + 2])
     half_high = 0.5 * max(spec.pedicle_left.height_mm, spec.pedicle_right.height_mm)
-    back = float(row[f.C_Y] - row[f.C_HALF_AP])
     size = spec.body_width_mm / 42.0
-    row[f.L_THICKNESS] = (6.0 if lumbar else 5.2) * min(max(size, 0.75), 1.2)
-    row[f.L_TOP] = z + (0.42 if lumbar else 0.48) * half_high
-    row[f.L_TOP_SLOPE] = 0.30 if lumbar else 0.18
+    row[r.L_THICKNESS] = (6.0 if lumbar else 5.2) * min(max(size, 0.75), 1.2)
+    row[r.L_TOP] = z + (0.42 if lumbar else 0.48) * half_high
+    row[r.L_TOP_SLOPE] = 0.30 if lumbar else 0.18
     gap = 8.0 if lumbar else 4.5
-    row[f.L_BOTTOM] = z - min(room.down - 0.30 * half_high - gap, 1.9 * half_high + (6.0 if lumbar else 9.0))
-    parts = np.zeros((3, MAX_PARTS, f.PART_SIZE))
-    counts = np.zeros(3, dtype=np.int64)
+    row[r.L_BOTTOM] = z - min(room.down - 0.30 * half_high - gap, 1.9 * half_high + (6.0 if lumbar else 9.0))
+    groups = []
     for index, side in enumerate(SIDES):
         sign = 1.0 if side == "right" else -1.0
+        start = r.P_FIRST + index * r.PEDICLE_SIZE
         build = _lumbar_side if lumbar else _thoracic_side
-        group = build(spec.level, row, pedicles[index], sign, half_high, room, size)
-        parts[index, : len(group)] = group
-        counts[index] = len(group)
-    middle = _spinous(spec.level, row, z, back, size)
-    parts[2, : len(middle)] = middle
-    counts[2] = len(middle)
-    return ArchModel(pedicles, parts, counts)
+        groups.append(
+            build(spec.level, row, row[start : start + r.PEDICLE_SIZE], sign, half_high, room, size)
+        )
+    groups.append(_spinous(spec.level, row, z, float(row[r.C_Y] - row[r.C_HALF_AP]), size))
+    for index, parts in enumerate(groups):
+        row[r.Q_COUNTS + index] = len(parts)
+        for k, part in enumerate(parts):
+            start = r.Q_FIRST + index * r.GROUP_SIZE + k * r.PART_SIZE
+            row[start : start + r.PART_SIZE] = part
 
 
 def _joint_heights(z: float, half_high: float, room: Room) -> tuple[float, float]:
@@ -202,11 +95,11 @@ def _lumbar_side(
     level: str, row: FloatArray, pedicle: FloatArray, sign: float, half_high: float, room: Room, size: float
 ) -> list[FloatArray]:
     z = float(pedicle[2])
-    ru = float(pedicle[f.P_RU])
+    ru = float(pedicle[r.P_RU])
     root = pedicle[0:3] - CLEAR_BACK_MM * pedicle[3:6]
     x, y = abs(float(root[0])), float(root[1])
-    inner = float(row[f.C_HALF_WIDTH])
-    back = float(row[f.C_Y] - row[f.C_HALF_AP])
+    inner = float(row[r.C_HALF_WIDTH])
+    back = float(row[r.C_Y] - row[r.C_HALF_AP])
     top, low = _joint_heights(z, half_high, room)
     wide = min(max(size, 0.8), 1.25)
     span = {"L1": 36.0, "L2": 39.0, "L3": 44.0, "L4": 42.0, "L5": 43.0}.get(level, 40.0) * wide
@@ -252,8 +145,8 @@ def _thoracic_side(
     z = float(pedicle[2])
     root = pedicle[0:3] - CLEAR_BACK_MM * pedicle[3:6]
     x, y = abs(float(root[0])), float(root[1])
-    inner = float(row[f.C_HALF_WIDTH])
-    back = float(row[f.C_Y] - row[f.C_HALF_AP])
+    inner = float(row[r.C_HALF_WIDTH])
+    back = float(row[r.C_Y] - row[r.C_HALF_AP])
     top, low = _joint_heights(z, half_high, room)
     wide = min(max(size, 0.62), 1.1)
     low_transitional = level in ("T11", "T12", "T13")
@@ -292,7 +185,7 @@ def _thoracic_side(
 def _spinous(level: str, row: FloatArray, z: float, back: float, size: float) -> list[FloatArray]:
     """The spinous process: a level plate in the lumbar spine, a steep rod in the middle of the chest."""
     length, drop, thin, high, tail = SPINOUS[level]
-    root = (0.0, back - 2.5, 0.5 * (z + row[f.L_BOTTOM]) + 0.12 * (z - row[f.L_BOTTOM]))
+    root = (0.0, back - 2.5, 0.5 * (z + row[r.L_BOTTOM]) + 0.12 * (z - row[r.L_BOTTOM]))
     tip = (0.0, back - 2.5 - length, root[2] - drop)
     wide = min(max(size, 0.75), 1.2)
     plate = _part(root, tip, (0.0, 0.0, 1.0), (thin * wide, high * wide, 0.85 * thin * wide, tail * wide))

@@ -12,15 +12,19 @@ from scipy.ndimage import gaussian_filter
 from endplate.imaging.geometry import FloatArray, voxel_sizes_mm
 from endplate.imaging.levels import order
 from endplate.sources import value
-from endplate.synthetic import field as f
-from endplate.synthetic import tissue
+from endplate.synthetic import bone_ct, sampling, tissue
+from endplate.synthetic import rows as r
 from endplate.synthetic.anatomy import SolvedSpine
+from endplate.synthetic.density import hu_of_density
 from endplate.synthetic.grid import GridSpec, voxel_box
 from endplate.synthetic.spec import refuse
+from endplate.synthetic.trunk import tissue_numbers, trunk_tables
 from endplate.units import MM3_PER_ML
 
 TEXTURE_TILE = 64
 """Edge of the periodic texture tile in samples."""
+RIB_CORTEX_MM = 0.9
+"""Cortex of the ribs."""
 CELL_MM = 0.55
 """Voxels crossed by a surface are split into cells no larger than this."""
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
@@ -36,24 +40,21 @@ def build_ct(
     corners = np.array([[i, j, k] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
     heights = corners @ affine[2, :3] + affine[2, 3]
     low = float(heights.min())
-    numbers = tissue.tissue_numbers(spine)
-    table = tissue.trunk_tables(spine, low, float(heights.max()))
-    tissue.paint_trunk(image, affine, max(edge, 0.8), low, table, numbers)
+    table = trunk_tables(spine, low, float(heights.max()))
+    tissue.paint_trunk(image, affine, max(edge, 0.8), low, table, tissue_numbers(spine))
     if spine.spec.soft_tissue.ribs:
         _paint_ribs(image, affine, edge, spine)
     material = material_row(spine)
     tile = texture_tile(spine)
     extras = [extra_row(spine, i) for i in range(len(spine.models))]
-    poses, planes, bodies, tables = spine.packed[:4]
     for i in range(len(spine.models)):
         start, stop = voxel_box(_enclosed_box(spine, i), shape, affine)
-        f.paint_enclosed(
-            image, start, stop, affine, edge, i, material, extras[i], poses, planes, bodies, tables
-        )
-    split = np.maximum(np.ceil(sizes / CELL_MM - 1e-9), 1).astype(np.int64)
+        bone_ct.paint_enclosed(image, start, stop, affine, edge, i, material, extras[i], spine.packed)
+    cells = np.ceil(np.stack([sizes / CELL_MM - 1e-9, sizes - 0.01]))
+    split = np.maximum(cells, 1).astype(np.int64)
     for i in range(len(spine.models)):
         start, stop = voxel_box(spine.bounds(i, float(sizes.max())), shape, affine)
-        f.paint_bone(image, start, stop, affine, split, i, material, extras[i], tile, *spine.packed)
+        bone_ct.paint_bone(image, start, stop, affine, split, i, material, extras[i], tile, spine.packed)
     if grid.psf_fwhm_mm > 0.0:
         image = gaussian_filter(image, grid.psf_fwhm_mm / FWHM_PER_SIGMA / sizes, mode="nearest")
     if grid.noise_hu > 0.0:
@@ -68,15 +69,15 @@ def material_row(spine: SolvedSpine) -> FloatArray:
     line = value("synthetic.hu_line_120kvp")
     hu = value("synthetic.tissue_hu")
     bone = value("synthetic.bone_mgcc")
-    row = np.zeros(f.MATERIAL_SIZE)
-    row[f.M_SLOPE], row[f.M_INTERCEPT] = line["slope"], line["intercept"]
-    row[f.M_CORTEX_MGCC] = bone["cortex"]
-    row[f.M_ARCH_FACTOR], row[f.M_ARCH_OFFSET_MGCC] = bone["arch_factor"], bone["arch_offset"]
-    row[f.M_DISC], row[f.M_CORD], row[f.M_CSF] = hu["disc"], hu["cord"], hu["csf"]
-    row[f.M_EPIDURAL_FAT], row[f.M_GAS] = hu["epidural_fat"], hu["gas"]
-    row[f.M_BLOOD] = spine.spec.soft_tissue.blood_hu
-    row[f.M_TEXTURE_CV] = spine.spec.texture_cv
-    row[f.M_TEXTURE_STEP_MM] = 0.5 * spine.spec.texture_length_mm
+    row = np.zeros(r.MATERIAL_SIZE)
+    row[r.M_SLOPE], row[r.M_INTERCEPT] = line["slope"], line["intercept"]
+    row[r.M_CORTEX_MGCC] = bone["cortex"]
+    row[r.M_ARCH_FACTOR], row[r.M_ARCH_OFFSET_MGCC] = bone["arch_factor"], bone["arch_offset"]
+    row[r.M_DISC], row[r.M_CORD], row[r.M_CSF] = hu["disc"], hu["cord"], hu["csf"]
+    row[r.M_EPIDURAL_FAT], row[r.M_GAS] = hu["epidural_fat"], hu["gas"]
+    row[r.M_BLOOD] = spine.spec.soft_tissue.blood_hu
+    row[r.M_TEXTURE_CV] = spine.spec.texture_cv
+    row[r.M_TEXTURE_STEP_MM] = 0.5 * spine.spec.texture_length_mm
     return row
 
 
@@ -93,35 +94,39 @@ def extra_row(spine: SolvedSpine, i: int) -> FloatArray:
     """Fracture, cleft, disc gas and texture offset of one level, packed for the field kernels."""
     vertebra = spine.spec.vertebrae[i]
     model = spine.models[i]
-    row = np.zeros(f.EXTRA_SIZE)
+    row = np.zeros(r.EXTRA_SIZE)
     fracture = vertebra.fracture
     if fracture is not None:
-        row[f.E_BOTH] = fracture.endplate == "both"
-        row[f.E_IMPACTED] = fracture.impacted
+        row[r.E_BOTH] = fracture.endplate == "both"
+        row[r.E_IMPACTED] = fracture.impacted
         if fracture.cleft_ml > 0.0:
             centre, radii = cleft(spine, i)
-            row[f.E_CLEFT_X : f.E_CLEFT_Z + 1] = centre
-            row[f.E_CLEFT_RX : f.E_CLEFT_RZ + 1] = radii
-    row[f.E_CORD] = float(np.clip((order("L2") - order(vertebra.level)) / 1.5, 0.0, 1.0))
+            row[r.E_CLEFT_X : r.E_CLEFT_Z + 1] = centre
+            row[r.E_CLEFT_RX : r.E_CLEFT_RZ + 1] = radii
+    row[r.E_CORD] = float(np.clip((order("L2") - order(vertebra.level)) / 1.5, 0.0, 1.0))
     gas = spine.spec.discs[i - 1].vacuum_ml if i > 0 else 0.0
     if gas > 0.0:
         half = 0.5 * (gas * MM3_PER_ML / (4.0 / 3.0 * math.pi * 16.0)) ** (1.0 / 3.0) * 2.0
-        y = -0.1 * float(model.row[f.B_DEPTH])
-        top = float(f.endplates_at(np.array([[0.0, y]]), model.row, model.tables)[0, 0])
+        y = -0.1 * float(model.row[r.B_DEPTH])
+        top = float(sampling.endplates_at(np.array([[0.0, y]]), model.row)[0, 0])
         upper = spine.models[i - 1]
         roof = spine.placement.to_local(
             i,
             spine.placement.to_world(
                 i - 1,
                 np.array(
-                    [0.0, y, float(f.endplates_at(np.array([[0.0, y]]), upper.row, upper.tables)[0, 1])]
+                    [
+                        0.0,
+                        y,
+                        float(sampling.endplates_at(np.array([[0.0, y]]), upper.row)[0, 1]),
+                    ]
                 ),
             ),
         )
-        row[f.E_VACUUM_Y], row[f.E_VACUUM_Z] = y, 0.5 * (top + float(roof[2]))
-        row[f.E_VACUUM_RX], row[f.E_VACUUM_RZ] = 4.0 * half, half
+        row[r.E_VACUUM_Y], row[r.E_VACUUM_Z] = y, 0.5 * (top + float(roof[2]))
+        row[r.E_VACUUM_RX], row[r.E_VACUUM_RZ] = 4.0 * half, half
     rank = order(vertebra.level)
-    row[f.E_TEXTURE_X : f.E_TEXTURE_Z + 1] = (7.3 * rank, 11.9 * rank, 5.1 * rank)
+    row[r.E_TEXTURE_X : r.E_TEXTURE_Z + 1] = (7.3 * rank, 11.9 * rank, 5.1 * rank)
     return row
 
 
@@ -138,7 +143,7 @@ def cleft(spine: SolvedSpine, i: int) -> tuple[FloatArray, FloatArray]:
     volume = 0.0 if fracture is None else fracture.cleft_ml * MM3_PER_ML
     thin = (volume / (4.0 / 3.0 * math.pi * 3.4 * 2.6)) ** (1.0 / 3.0)
     radii = np.array([3.4 * thin, 2.6 * thin, thin])
-    depth = float(model.row[f.B_DEPTH])
+    depth = float(model.row[r.B_DEPTH])
     angles = np.linspace(0.0, 2.0 * math.pi, 33)
     heights = np.sin(np.linspace(-0.5 * math.pi, 0.5 * math.pi, 17))
     flat = np.sqrt(1.0 - heights**2)
@@ -152,10 +157,10 @@ def cleft(spine: SolvedSpine, i: int) -> tuple[FloatArray, FloatArray]:
     ).reshape(-1, 3)
     for forward in (0.12, 0.05, 0.0, -0.05):
         y = forward * depth
-        top = float(f.endplates_at(np.array([[0.0, y]]), model.row, model.tables)[0, 0])
+        top = float(sampling.endplates_at(np.array([[0.0, y]]), model.row)[0, 0])
         for below in np.arange(0.8, 6.0, 0.4):
             centre = np.array([0.0, y, top - thin - below])
-            if f.body_at(centre + surface * radii, model.row, model.tables).max() < -vertebra.cortex_mm - 0.2:
+            if sampling.body_at(centre + surface * radii, model.row).max() < -vertebra.cortex_mm - 0.2:
                 return centre, radii
     raise refuse(
         f"A cleft of {volume / MM3_PER_ML:g} ml does not fit into {vertebra.level}.",
@@ -166,21 +171,19 @@ def cleft(spine: SolvedSpine, i: int) -> tuple[FloatArray, FloatArray]:
 def _enclosed_box(spine: SolvedSpine, i: int) -> FloatArray:
     """Corners of the box that holds the body's column, the canal and the disc above, RAS."""
     row = spine.models[i].row
-    half = 1.15 * float(row[f.B_HALF_WIDTH]) + 2.0
-    wide = max(half, float(row[f.C_HALF_WIDTH]) + 2.0)
-    back = float(row[f.C_Y] - row[f.C_HALF_AP]) - 2.0
-    front = 0.5 * float(row[f.B_DEPTH]) + 3.0
+    half = 1.15 * float(row[r.B_HALF_WIDTH]) + 2.0
+    wide = max(half, float(row[r.C_HALF_WIDTH]) + 2.0)
+    back = float(row[r.C_Y] - row[r.C_HALF_AP]) - 2.0
+    front = 0.5 * float(row[r.B_DEPTH]) + 3.0
     beyond = 45.0 if i in (0, len(spine.models) - 1) else 16.0
-    reach = 0.5 * float(row[f.B_SUP_HEIGHT] - row[f.B_INF_HEIGHT]) + beyond
+    reach = 0.5 * float(row[r.B_SUP_HEIGHT] - row[r.B_INF_HEIGHT]) + beyond
     corners = np.array([[x, y, z] for x in (-wide, wide) for y in (back, front) for z in (-reach, reach)])
     return spine.placement.to_world(i, corners)
 
 
 def _paint_ribs(image: NDArray[np.float32], affine: FloatArray, edge: float, spine: SolvedSpine) -> None:
     bone = value("synthetic.bone_mgcc")
-    line = value("synthetic.hu_line_120kvp")
-    cortex_hu = line["slope"] * bone["cortex"] + line["intercept"]
-    marrow_hu = line["slope"] * bone["rib"] + line["intercept"]
+    wall = (RIB_CORTEX_MM, hu_of_density(float(bone["cortex"])), hu_of_density(float(bone["rib"])))
     shape = (image.shape[0], image.shape[1], image.shape[2])
     for i, vertebra in enumerate(spine.spec.vertebrae):
         if not vertebra.level.startswith("T"):
@@ -189,22 +192,19 @@ def _paint_ribs(image: NDArray[np.float32], affine: FloatArray, edge: float, spi
             points, radii = rib_line(spine, i, sign)
             for part in range(0, len(points) - 1, 4):
                 piece, thick = points[part : part + 5], radii[part : part + 5]
-                grown = np.concatenate([piece - 10.0, piece + 10.0])
-                start, stop = voxel_box(grown, shape, affine)
-                tissue.paint_tube(
-                    image, start, stop, affine, edge, piece, thick, 0.9, float(cortex_hu), float(marrow_hu)
-                )
+                start, stop = voxel_box(np.concatenate([piece - 10.0, piece + 10.0]), shape, affine)
+                tissue.paint_tube(image, start, stop, affine, edge, piece, thick, wall)
 
 
 def rib_line(spine: SolvedSpine, i: int, sign: float) -> tuple[FloatArray, FloatArray]:
     """Centre line (RAS, shape (n, 3)) and radii of the rib of one side (+1 right), from its head to the flank."""
     row = spine.models[i].row
     soft = spine.spec.soft_tissue
-    transverse = spine.packed[5][i][1 if sign > 0 else 0, 3]
-    tip = transverse[0:3] + transverse[f.Q_LENGTH] * transverse[3:6]
-    half_width, half_depth = float(row[f.B_HALF_WIDTH]), 0.5 * float(row[f.B_DEPTH])
+    transverse = spine.parts(i, 1 if sign > 0 else 0)[3]
+    tip = transverse[0:3] + transverse[r.Q_LENGTH] * transverse[3:6]
+    half_width, half_depth = float(row[r.B_HALF_WIDTH]), 0.5 * float(row[r.B_DEPTH])
     x, y, z = abs(float(tip[0])), float(tip[1]), float(tip[2])
-    high = 0.5 * float(row[f.B_SUP_HEIGHT] - row[f.B_INF_HEIGHT])
+    high = 0.5 * float(row[r.B_SUP_HEIGHT] - row[r.B_INF_HEIGHT])
     long = {"T12": 0.45, "T11": 0.75}.get(spine.spec.levels[i], 1.0)
     flank = 0.5 * soft.trunk_width_mm - 26.0
     local = np.array(

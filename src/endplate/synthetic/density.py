@@ -6,7 +6,8 @@ import numpy as np
 
 from endplate.imaging.geometry import FloatArray
 from endplate.sources import value
-from endplate.synthetic import field as f
+from endplate.synthetic import rows as r
+from endplate.synthetic import sampling
 from endplate.synthetic.body import BodyModel
 from endplate.synthetic.spec import VertebraSpec
 
@@ -25,13 +26,13 @@ def density_of_hu(hu: float) -> float:
 
 def _core_lattice(model: BodyModel, depth_mm: float, step: float) -> FloatArray:
     row = model.row
-    half = 0.5 * float(row[f.B_DEPTH])
-    x = np.arange(0.5 * step, 1.1 * row[f.B_HALF_WIDTH], step)
+    half = 0.5 * float(row[r.B_DEPTH])
+    x = np.arange(0.5 * step, 1.1 * row[r.B_HALF_WIDTH], step)
     y = np.arange(-half - 8.0, half, step)
-    rise = float(row[f.B_SUP_HEIGHT]) + 4.0
+    rise = float(row[r.B_SUP_HEIGHT]) + 4.0
     z = np.arange(-rise, rise, step)
     grid = np.stack(np.meshgrid(x, y, z, indexing="ij"), axis=-1).reshape(-1, 3)
-    inside: FloatArray = grid[f.body_at(grid, row, model.tables) <= -depth_mm]
+    inside: FloatArray = grid[sampling.body_at(grid, row) <= -depth_mm]
     return inside
 
 
@@ -43,4 +44,4 @@ def mean_core_density(
         return spec.trabecular_mgcc
     points = _core_lattice(model, spec.cortex_mm if depth_mm is None else depth_mm, step)
     both = 1.0 if spec.fracture.endplate == "both" else 0.0
-    return spec.trabecular_mgcc * float(f.impaction_at(points, both, model.row, model.tables).mean())
+    return spec.trabecular_mgcc * float(sampling.impaction_at(points, both, model.row).mean())

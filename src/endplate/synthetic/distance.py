@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from endplate.imaging.geometry import FloatArray
-from endplate.synthetic import field as f
+from endplate.synthetic import raster
 from endplate.synthetic.anatomy import SolvedSpine
 
 ACCURACY_MM = 0.08
@@ -41,7 +41,7 @@ class SurfaceDistance:
         corners = spine.bounds(i, _MARGIN_MM)
         low = corners.min(axis=0)
         count = np.ceil((corners.max(axis=0) - low) / (_STEP_MM * _BLOCK)).astype(np.int64)
-        points = f.surface_points(low, count, _BLOCK, _STEP_MM, COLUMNS[part], i, *spine.packed)
+        points = raster.surface_points(low, count, _BLOCK, _STEP_MM, COLUMNS[part], i, spine.packed)
         return cls(spine, i, COLUMNS[part], points, cKDTree(points))
 
     def _value(self, points: FloatArray) -> FloatArray:
@@ -66,14 +66,14 @@ class SurfaceDistance:
     def at(self, points_ras_mm: FloatArray) -> FloatArray:
         """Signed distance in mm (negative inside) at world points, shape (n, 3) → (n,)."""
         query = np.ascontiguousarray(points_ras_mm, dtype=np.float64).reshape(-1, 3)
-        _, nearest = self.tree.query(query, k=list(_STARTS))
+        nearest = np.asarray(self.tree.query(query, k=list(_STARTS))[1])
         best = np.min([self._slide(query, self.points[nearest[:, k]]) for k in range(len(_STARTS))], axis=0)
         signed: FloatArray = np.where(self._value(query) <= 0.0, -best, best)
         return signed
 
     def _slide(self, query: FloatArray, foot: FloatArray) -> FloatArray:
         """Distance from the query points to their foot points, slid along the surface from given ones."""
-        best = np.linalg.norm(query - foot, axis=1)
+        best: FloatArray = np.linalg.norm(query - foot, axis=1)
         reach = np.full(len(query), _STEP_MM)
         for _ in range(_SLIDES):
             gradient = self._gradient(foot)

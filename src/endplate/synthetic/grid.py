@@ -91,9 +91,9 @@ class GridSpec:
 
         ``back_mm`` is the world y that ``to_skin`` must reach.
         """
-        right, front, head = self.margins
-        low = points_ras_mm.min(axis=0) - (right, front, head)
-        high = points_ras_mm.max(axis=0) + (right, front, head)
+        margins = np.array(self.margins)
+        low = points_ras_mm.min(axis=0) - margins
+        high = points_ras_mm.max(axis=0) + margins
         if self.to_skin:
             low[1] = min(low[1], back_mm)
         box = np.array(

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from endplate.anatomy.model import Frame, HeightTriple, Side, Vec3
 from endplate.imaging.geometry import FloatArray
-from endplate.synthetic import field as f
+from endplate.synthetic import rows as r
+from endplate.synthetic import sampling
 from endplate.synthetic.anatomy import SolvedSpine
-from endplate.synthetic.arch import SIDES
-from endplate.synthetic.body import (
+from endplate.synthetic.body_measure import (
     PLACES,
     BodyMeasures,
     PlaneFit,
@@ -22,6 +22,7 @@ from endplate.synthetic.body import (
     volume_and_centroid,
 )
 from endplate.synthetic.density import hu_of_density, mean_core_density
+from endplate.synthetic.pedicle import SIDES
 from endplate.synthetic.truth import (
     CanalTruth,
     DensityTruth,
@@ -48,7 +49,7 @@ def measure_level(spine: SolvedSpine, i: int) -> LevelTruth:
     model = spine.models[i]
     measures = model.measures
     place = spine.placement
-    volume, centroid = volume_and_centroid(model.row, model.tables)
+    volume, centroid = volume_and_centroid(model.row)
     axes = [place.direction(i, axis) for axis in measures.axes]
     frame = Frame(
         origin_ras_mm=vec3(place.to_world(i, centroid)),
@@ -59,14 +60,14 @@ def measure_level(spine: SolvedSpine, i: int) -> LevelTruth:
     )
     fracture = None
     if spec.fracture is not None:
-        tables = np.zeros_like(model.tables)
         whole = model.row.copy()
-        whole[f.B_RETROPULSION] = 0.0
+        whole[r.B_RETROPULSION] = 0.0
+        whole[r.T_SUP : r.ROW_SIZE] = 0.0
         fracture = FractureTruth(
             shape=spec.fracture.shape,
             intact_heights_mm=triple(model.intact.heights),
             losses=triple(1.0 - measures.heights / model.intact.heights),
-            intact_volume_ml=volume_and_centroid(whole, tables)[0],
+            intact_volume_ml=volume_and_centroid(whole)[0],
             endplate=spec.fracture.endplate,
             retropulsion_mm=spec.fracture.retropulsion_mm,
             impacted=spec.fracture.impacted,
@@ -123,7 +124,7 @@ def _kyphosis(spine: SolvedSpine, i: int, axes: FloatArray) -> float | None:
 
 
 def _pedicle(spine: SolvedSpine, i: int, side: str) -> PedicleTruth:
-    packed = spine.pedicles[i][SIDES.index(side)]
+    packed = spine.pedicles(i)[SIDES.index(side)]
     given = spine.spec.vertebrae[i].pedicle(side)
     place = spine.placement
     return PedicleTruth(
@@ -141,23 +142,23 @@ def _pedicle(spine: SolvedSpine, i: int, side: str) -> PedicleTruth:
 def _canal(spine: SolvedSpine, i: int) -> CanalTruth:
     model = spine.models[i]
     row = model.row
-    z = float(spine.pedicles[i][0, 2])
-    half_ap, half_width = float(row[f.C_HALF_AP]), float(row[f.C_HALF_WIDTH])
-    y = float(row[f.C_Y]) + np.linspace(-half_ap, half_ap, 121)
+    z = float(spine.pedicles(i)[0, 2])
+    half_ap, half_width = float(row[r.C_HALF_AP]), float(row[r.C_HALF_WIDTH])
+    y = float(row[r.C_Y]) + np.linspace(-half_ap, half_ap, 121)
     x = np.linspace(-half_width, half_width, 121)
     grid = np.stack(np.meshgrid(x, y, [z], indexing="ij"), axis=-1).reshape(-1, 3)
-    body = f.body_at(grid, row, model.tables)
-    tube = f.canal_at_local(grid, row)
+    body = sampling.body_at(grid, row)
+    tube = sampling.canal_at_local(grid, row)
     cell = (x[1] - x[0]) * (y[1] - y[0])
     midline = np.stack([0 * y, y, np.full_like(y, z)], axis=-1)
-    blocked = f.body_at(midline, row, model.tables) <= 0
-    wall = posterior_wall_mm(row, model.tables, z)
+    blocked = sampling.body_at(midline, row) <= 0
+    wall = posterior_wall_mm(row, z)
     front = wall
     if blocked[:-1].any():
         first = int(np.argmax(blocked))
-        pair = f.body_at(midline[first - 1 : first + 1], row, model.tables)
+        pair = sampling.body_at(midline[first - 1 : first + 1], row)
         front = min(front, float(y[first - 1] + (y[1] - y[0]) * pair[0] / (pair[0] - pair[1])))
-    free = front - float(row[f.C_Y]) + half_ap
+    free = front - float(row[r.C_Y]) + half_ap
     centre = np.array([0.0, front - 0.5 * free, z])
     return CanalTruth(
         ap_mm=free,
@@ -171,14 +172,14 @@ def _canal(spine: SolvedSpine, i: int) -> CanalTruth:
 def _posterior_wall(spine: SolvedSpine, i: int) -> FloatArray:
     """Points of the posterior wall of a body in its mid-plane, one every 0.2 mm of height, local coordinates."""
     model = spine.models[i]
-    upper, lower = posterior_rim_mm(model.row, model.tables)
+    upper, lower = posterior_rim_mm(model.row)
     z = np.arange(lower - 3.0, upper + 3.0, 0.2)
     depth = model.measures.depth_mm
     far, near = np.full_like(z, -0.5 * depth - 14.0), np.full_like(z, -0.3 * depth)
 
     def inside(y: FloatArray) -> NDArray[np.bool_]:
         points = np.column_stack([np.zeros_like(z), y, z])
-        found: NDArray[np.bool_] = f.body_at(points, model.row, model.tables) <= 0
+        found: NDArray[np.bool_] = sampling.body_at(points, model.row) <= 0
         return found
 
     real = inside(near)

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from endplate.imaging.geometry import FloatArray
 from endplate.imaging.volume import LabelMap, ScanInfo, Volume
-from endplate.synthetic import field as fields
+from endplate.synthetic import raster
 from endplate.synthetic.anatomy import SolvedSpine, solve
 from endplate.synthetic.ct import build_ct
 from endplate.synthetic.distance import COLUMNS, SurfaceDistance
 from endplate.synthetic.grid import GridSpec, voxel_box
 from endplate.synthetic.measure import measure_level
 from endplate.synthetic.spec import PhantomSpec
-from endplate.synthetic.tissue import skin_line
+from endplate.synthetic.trunk import skin_line
 from endplate.synthetic.truth import PhantomTruth
 
 Part = Literal["vertebra", "body", "canal"]
@@ -112,5 +112,5 @@ def paint_labels(
     subregions = np.zeros(shape, dtype=np.uint8)
     for i, vertebra in enumerate(spine.spec.vertebrae):
         start, stop = voxel_box(spine.bounds(i), shape, affine)
-        fields.paint_labels(labels, subregions, start, stop, affine, i, vertebra.label_id, *spine.packed)
+        raster.paint_labels(labels, subregions, start, stop, affine, i, vertebra.label_id, spine.packed)
     return labels, subregions

@@ -13,7 +13,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from endplate.imaging.geometry import FloatArray
-from endplate.synthetic import field as f
+from endplate.synthetic import rows as r
+from endplate.synthetic import sampling
 from endplate.synthetic.body import BodyModel
 from endplate.synthetic.spec import DiscSpec
 
@@ -48,9 +49,9 @@ class Placement:
 
 def _rim_line(model: BodyModel, plate: int) -> tuple[FloatArray, FloatArray]:
     """Posterior rim point and forward direction of an endplate's rim in the mid-plane, local coordinates."""
-    half = 0.5 * float(model.row[f.B_DEPTH])
+    half = 0.5 * float(model.row[r.B_DEPTH])
     y = np.array([-half, half])
-    z = f.endplates_at(np.column_stack([np.zeros(2), y]), model.row, model.tables)[:, plate]
+    z = sampling.endplates_at(np.column_stack([np.zeros(2), y]), model.row)[:, plate]
     points = np.column_stack([np.zeros(2), y, z])
     along = points[1] - points[0]
     return points[0], along / np.linalg.norm(along)
@@ -84,7 +85,7 @@ def stack(models: list[BodyModel], discs: tuple[DiscSpec, ...]) -> Placement:
             origins[i] = np.zeros(3)
             base = origins[i] + rotations[i] @ low_point
             up = rotations[i] @ _tilt(low_forward)[:, 2]
-            depth = float(models[i].row[f.B_DEPTH])
+            depth = float(models[i].row[r.B_DEPTH])
             forward = rotations[i] @ low_forward
             middles[count] = np.concatenate([base + 0.5 * depth * forward - 0.5 * disc.height_mm * up, up])
             continue
@@ -95,7 +96,7 @@ def stack(models: list[BodyModel], discs: tuple[DiscSpec, ...]) -> Placement:
         rotations[i] = turned @ _tilt(low_forward).T
         normal = plate[:, 2] + turned[:, 2]
         normal /= np.linalg.norm(normal)
-        depth = 0.5 * float(lower.row[f.B_DEPTH] + upper.row[f.B_DEPTH])
+        depth = 0.5 * float(lower.row[r.B_DEPTH] + upper.row[r.B_DEPTH])
         # The gap at the posterior wall that leaves the wanted height in the middle of the disc.
         gap = disc.height_mm + 0.5 * depth * float((plate[:, 1] - turned[:, 1]) @ normal)
         corner = origins[i + 1] + rotations[i + 1] @ top_point
@@ -104,7 +105,7 @@ def stack(models: list[BodyModel], discs: tuple[DiscSpec, ...]) -> Placement:
         middles[i + 1] = np.concatenate([centre, normal])
     point, forward = _rim_line(models[0], 0)
     tilt = rotations[0] @ _tilt(forward)
-    start = origins[0] + rotations[0] @ point + 0.5 * float(models[0].row[f.B_DEPTH]) * tilt[:, 1]
+    start = origins[0] + rotations[0] @ point + 0.5 * float(models[0].row[r.B_DEPTH]) * tilt[:, 1]
     middles[0] = np.concatenate([start + 0.5 * discs[0].height_mm * tilt[:, 2], tilt[:, 2]])
     return _centred(np.array(rotations), np.array(origins), middles)
 
