@@ -14,7 +14,7 @@ from endplate.imaging.calibration import Calibration
 from endplate.synthetic import DiscSpec, FractureSpec, GridSpec, Phantom, build_phantom, default_spec
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "validation")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "validation"), str(HERE.parent / "imaging")]
 
 
 @pytest.fixture(scope="session")

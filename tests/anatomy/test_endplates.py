@@ -58,7 +58,6 @@ def test_tilted_planes_and_the_wedge_between_them(forward: float, sideways: floa
     heights = measure_heights(surfaces, grid, 0.0)
     for name, (low, high) in value("heights.windows").items():
         found = heights[name]
-        assert found is not None
         y = B * (low + high - 1.0)
         assert found.value_mm == pytest.approx(23.0 + shift + forward * y, abs=0.12)
         assert found.upper_mm[1] == pytest.approx(y, abs=0.5)
@@ -79,7 +78,6 @@ def test_a_shallow_dish_is_measured_where_it_is(step: float) -> None:
         x = np.linspace(-5.0, 5.0, 51)[:, None]
         true = np.median(24.0 - 3.0 * (1.0 - (x / A) ** 2 - (y / B) ** 2))
         found = heights[name]
-        assert found is not None
         assert found.value_mm == pytest.approx(true, abs=0.12)
 
 
@@ -109,12 +107,9 @@ def test_a_body_split_by_its_crater_has_no_middle_height() -> None:
 
     grid = local_grid(solid, (24.0, 19.0, 16.0))
     heights = measure_heights(find_surfaces(grid, grid.inside), grid, 0.0)
-    middle, front = heights["middle"], heights["anterior"]
     # No bone is the greatest loss there is, not a missing number.
-    assert middle is not None
-    assert middle.value_mm == 0.0
-    assert front is not None
-    assert front.value_mm == pytest.approx(22.0, abs=0.2)
+    assert heights["middle"].value_mm == 0.0
+    assert heights["anterior"].value_mm == pytest.approx(22.0, abs=0.2)
 
 
 def test_sizes_and_a_body_too_small_for_a_plane() -> None:

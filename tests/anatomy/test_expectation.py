@@ -91,6 +91,8 @@ def test_levels_without_heights_are_left_alone() -> None:
     found = expect_heights(LEVELS, heights)
     assert np.isnan(found.losses[3]).all()
     np.testing.assert_allclose(found.expected_mm[3], PROFILE[3], rtol=1e-12)
+    # A height of nothing is lost altogether; it is not a height that was not measured.
+    np.testing.assert_allclose(found.losses[4], [0.0, 1.0, 0.0], atol=1e-12)
     np.testing.assert_allclose(np.delete(found.losses, [3, 4], axis=0), 0.0, atol=1e-12)
 
 

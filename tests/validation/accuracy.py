@@ -138,6 +138,13 @@ def pairs(made: Phantom, *, ct: bool) -> list[tuple[Vertebra, LevelTruth]]:
     return [(vertebra, made.truth.levels[vertebra.level]) for vertebra in spine.levels]
 
 
+def errors_both_ways(task: tuple[PhantomSpec, GridCase]) -> list[dict[str, list[float]]]:
+    """Errors of one phantom on one grid, from its labels alone and with its CT."""
+    spec, case = task
+    made = build_phantom(spec, case.grid)
+    return [merged(errors(*pair) for pair in pairs(made, ct=ct)) for ct in (False, True)]
+
+
 @dataclass(frozen=True)
 class Spread:
     """Errors of one quantity over many measurements."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from accuracy import QUANTITIES, GridCase, Spread, acceptance_spec, errors, grid_cases, merged, pairs, spread
+from accuracy import QUANTITIES, Spread, acceptance_spec, errors_both_ways, grid_cases, merged, spread
 from accuracy_limits import LIMITS, TOLERANCES
 from records import row, write_record
 from workers import spread_over
 
-from endplate.synthetic import build_phantom, default_spec
+from endplate.synthetic import PhantomSpec, default_spec
 
 SIZES_MM = (0.5, 1.0, 2.0)
 NORMAL = ("T8", "T12", "L3")
 """Levels of normal size measured beside the acceptance vertebra."""
-
-Errors = dict[str, list[float]]
 
 METHOD = """The acceptance vertebra (isthmus Ø 8.0 mm, axis 12° transverse and 5° sagittal, heights 25 / 20 /
 27 mm, canal 22 × 16 mm) on nine grids a voxel size: six orders of the voxel axes and grids turned by 20° about
@@ -24,11 +22,8 @@ The body of this vertebra is dished by 6 mm, three times the usual: it is hard o
 and L3 stand beside it."""
 
 
-def _one(task: tuple[str, float, GridCase]) -> tuple[Errors, Errors]:
-    """Errors of one phantom on one grid, from labels alone and with the CT."""
-    what, _, case = task
-    made = build_phantom(acceptance_spec() if what == "acceptance" else default_spec((what,)), case.grid)
-    return tuple(merged(errors(*pair) for pair in pairs(made, ct=ct)) for ct in (False, True))  # type: ignore[return-value]
+def _spec(what: str) -> PhantomSpec:
+    return acceptance_spec() if what == "acceptance" else default_spec((what,))
 
 
 def _row(subject: str, source: str, size: float, quantity: str, found: Spread, bound: float):
@@ -53,7 +48,7 @@ def _row(subject: str, source: str, size: float, quantity: str, found: Spread, b
 def test_accuracy_over_grids() -> None:
     tasks = [("acceptance", size, case) for size in SIZES_MM for case in grid_cases(size)]
     tasks += [(level, 1.0, case) for level in NORMAL for case in grid_cases(1.0)[::2]]
-    results = spread_over(_one, tasks)
+    results = spread_over(errors_both_ways, [(_spec(what), case) for what, _, case in tasks])
     rows, beyond = [], []
     for subject, sizes in (("acceptance", SIZES_MM), ("normal", (1.0,))):
         for size in sizes:
