@@ -8,11 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from endplate import __version__
+from endplate.cli.manner import SAFETY
 from endplate.cli.verbs import VERBS
 
 PROGRAM = "endplate"
-
-SAFETY = "A research and planning aid, not a medical device: a clinician checks and decides everything."
 
 
 def _show_version(wanted: bool) -> None:

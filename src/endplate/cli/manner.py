@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+SAFETY = "A research and planning aid, not a medical device: a clinician checks and decides everything."
+"""Said by the help and after every result a human reads."""
+
 
 @dataclass(frozen=True)
 class Manner:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from endplate.cli.app import SAFETY
-from endplate.cli.manner import Manner
+from endplate.cli.manner import SAFETY, Manner
 from endplate.cli.speech import console, print_json, show_notes
 from endplate.errors import UsageError
 
