@@ -15,6 +15,9 @@ from endplate.synthetic.spec import FractureSpec, VertebraSpec, refuse
 
 HEIGHT_TOLERANCE_MM = 2e-4
 """The solved heights, depth and width agree with the specification to this."""
+TILT_TOLERANCE = 2e-5
+"""A biconcave body's frame leans from the intact body's by no more than this slope."""
+_TILT_GAIN = 0.25
 PEDICLE_BELOW_RIM_MM = 1.6
 """Distance of the pedicle's upper edge below the posterior rim of the superior endplate."""
 MIN_COLUMN_MM = 3.0
@@ -83,8 +86,11 @@ _BOWL_SIDE = 0.68
 """Depth of the biconcave bowl a third of the way across, of its depth in the middle."""
 
 
-def _profiles(drop: FloatArray, fracture: FractureSpec) -> FloatArray:
-    """The four collapse profiles over the AP fraction, one after the other as they are packed."""
+def _profiles(drop: FloatArray, shift: float, fracture: FractureSpec) -> FloatArray:
+    """The four collapse profiles over the AP fraction, one after the other as they are packed.
+
+    ``shift`` moves a bowl's middle forward.
+    """
     anterior, middle, posterior = (float(d) for d in drop)
     fraction = np.linspace(r.TABLE_LOW, 1.0 - r.TABLE_LOW, r.TABLE_NODES)
     whole = np.zeros_like(fraction)
@@ -92,7 +98,9 @@ def _profiles(drop: FloatArray, fracture: FractureSpec) -> FloatArray:
     if fracture.shape == "biconcave":
         side = _BOWL_SIDE * middle
         values = [0.0, 0.0, posterior, side, middle, side, anterior, 0.0, 0.0]
-        centre = PchipInterpolator(_BOWL_KNOTS, values)(fraction)
+        knots = np.array(_BOWL_KNOTS)
+        knots[3:6] += shift
+        centre = PchipInterpolator(knots, values)(fraction)
     else:
         front = anterior + (0.35 * (anterior - middle) if fracture.shape == "wedge" else 0.0)
         values = [posterior, posterior, posterior, middle, anterior, front, front]
@@ -123,23 +131,9 @@ def solve_body(spec: VertebraSpec) -> BodyModel:
     fracture = spec.fracture
     if fracture is None:
         return BodyModel(row, intact, intact)
-    wanted = intact.heights * (1.0 - target_losses(fracture))
-    drop = intact.heights - wanted
     row = row.copy()
     row[r.B_RETROPULSION] = fracture.retropulsion_mm
-    for _ in range(60):
-        row[r.T_SUP : r.ROW_SIZE] = _profiles(drop, fracture)
-        row[r.B_RETROPULSION_Z] = pedicle_height_mm(spec, row)
-        found = measure_body(row)
-        lack = wanted - found.heights
-        if np.abs(lack).max() < HEIGHT_TOLERANCE_MM:
-            break
-        drop = drop - 0.9 * lack
-    else:
-        raise refuse(
-            f"The fracture of {spec.level} cannot be built on a body of these sizes.",
-            "Choose a smaller loss or another shape.",
-        )
+    found = _solve_fracture(spec, row, intact, fracture)
     plates = sampling.endplates_at(footprint(row, 1.0), row)
     if (plates[:, 0] - plates[:, 1]).min() < MIN_COLUMN_MM:
         raise refuse(
@@ -148,6 +142,40 @@ def solve_body(spec: VertebraSpec) -> BodyModel:
         )
     row[r.B_BOUND] = _bound(row)
     return BodyModel(row, intact, found)
+
+
+def _solve_fracture(
+    spec: VertebraSpec, row: FloatArray, intact: BodyMeasures, fracture: FractureSpec
+) -> BodyMeasures:
+    """Find the collapse profiles that take the wanted losses, and write them into the row.
+
+    A bowl is shifted until it no longer tilts its endplate's plane: the frame of a biconcave body is that of its
+    rims.
+    """
+    wanted = intact.heights * (1.0 - target_losses(fracture))
+    drop = intact.heights - wanted
+    shift = 0.0
+    bowl = fracture.shape == "biconcave"
+    depth = max(float(drop[1]), 1.0)
+    for _ in range(80):
+        row[r.T_SUP : r.ROW_SIZE] = _profiles(drop, shift, fracture)
+        row[r.B_RETROPULSION_Z] = pedicle_height_mm(spec, row)
+        found = measure_body(row)
+        lack = wanted - found.heights
+        tilt = _lean(found) - _lean(intact) if bowl else 0.0
+        if np.abs(lack).max() < HEIGHT_TOLERANCE_MM and abs(tilt) < TILT_TOLERANCE:
+            return found
+        drop = drop - (0.6 if bowl else 0.9) * lack
+        shift = min(max(shift - _TILT_GAIN * tilt * spec.body_depth_mm / depth, -0.08), 0.08)
+    raise refuse(
+        f"The fracture of {spec.level} cannot be built on a body of these sizes.",
+        "Choose a smaller loss or another shape.",
+    )
+
+
+def _lean(measures: BodyMeasures) -> float:
+    """Slope of the frame's superior axis against the intact body's z."""
+    return float(measures.axes[2, 1] / measures.axes[2, 2])
 
 
 def pedicle_height_mm(spec: VertebraSpec, row: FloatArray) -> float:
