@@ -65,6 +65,7 @@ def test_levels_of_voxels_are_judged_as_their_heights_are() -> None:
               for s in ("wedge", "biconcave", "crush")]  # fmt: skip
     sample.append(next(d for d in chosen if d.fracture is None))
     verdicts = [v for draw in sample for v in on_voxels(draw)]
+    assert len(verdicts) == 20
     assert flagged_share(fractured(verdicts, 0.25)).value == 1.0
     assert flagged_share(intact(verdicts)).hits <= 1
     exact = {(v.index, v.level): v for draw in sample for v in on_exact_heights(draw)}

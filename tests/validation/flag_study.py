@@ -17,6 +17,7 @@ from endplate.anatomy.assessment import assess
 from endplate.anatomy.expectation import HEIGHTS, expect_heights
 from endplate.anatomy.grading import HeightEvidence, grade
 from endplate.anatomy.model import Fracture, Shape
+from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.sources import value
 from endplate.synthetic import FractureSpec, GridSpec, build_phantom, random_spec
@@ -85,11 +86,19 @@ def draws(count: int, *, seed: int = 0) -> list[Draw]:
 
 
 def on_voxels(draw: Draw) -> list[Verdict]:
-    """Build one phantom's labels, assess them and say what was found of each level."""
+    """Build one phantom's labels, assess them and say what was found of each level.
+
+    Nothing where no such body can be built: a great loss may leave no bone between deeply dished endplates.
+    """
     spec = random_spec(
         SEED_OFFSET + draw.index, draw.levels, fracture=draw.fracture, fracture_level=draw.fracture_level
     )
-    made = build_phantom(spec, GridSpec(draw.spacing_mm, margin_mm=6.0), ct=False)
+    try:
+        made = build_phantom(spec, GridSpec(draw.spacing_mm, margin_mm=6.0), ct=False)
+    except UsageError as error:
+        if error.code != "phantom-spec-invalid":
+            raise
+        return []
     # No verdict rests on the pedicles, which take half of the time.
     with patch("endplate.anatomy.describe.find_pedicle", return_value=None):
         spine = assess(made.labels, None, Calibration.uncalibrated())
