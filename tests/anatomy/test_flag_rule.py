@@ -69,8 +69,9 @@ def test_levels_of_voxels_are_judged_as_their_heights_are() -> None:
     assert flagged_share(fractured(verdicts, 0.25)).value == 1.0
     assert flagged_share(intact(verdicts)).hits <= 1
     exact = {(v.index, v.level): v for draw in sample for v in on_exact_heights(draw)}
+    # Three standard deviations of a height between two endplates each known to half of 2 mm: 2.4 mm of 20 mm.
     for v in verdicts:
-        assert v.loss == pytest.approx(exact[v.index, v.level].loss, abs=0.07)
+        assert v.loss == pytest.approx(exact[v.index, v.level].loss, abs=0.12)
 
 
 @pytest.mark.parametrize(

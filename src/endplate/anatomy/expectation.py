@@ -66,7 +66,8 @@ def expect_heights(levels: Sequence[str], heights_mm: FloatArray, *, profile: st
     for _ in range(4):
         for index in range(len(levels)):
             shift[index], sources[index] = _scale(index, ratios, ranks, sound, levels)
-        losses = 1.0 - np.exp(ratios - shift)
+        # No bone at all (a body split by its crater) is the whole height lost, not an unknown one.
+        losses = np.where(heights_mm == 0.0, 1.0, 1.0 - np.exp(ratios - shift))
         again = usable & ~(np.nanmax(np.where(np.isfinite(losses), losses, -np.inf), axis=1) > exclude)
         if (again == sound).all() or not again.any():
             break

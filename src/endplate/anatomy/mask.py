@@ -145,8 +145,7 @@ def _main_pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[slic
 def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
     """Sample a field on a grid along ``axes`` that covers the whole label."""
     occupied = np.argwhere(field.occupancy > 0.05)
-    hull = occupied[:: max(1, len(occupied) // 20000)]
-    local = axes.to_local(apply_affine(field.affine, hull))
+    local = axes.to_local(apply_affine(field.affine, occupied))
     low = local.min(axis=0) - 2.5
     count = np.ceil((local.max(axis=0) + 2.5 - low) / step_mm).astype(int) + 1
     # One affine from grid index to field voxel: cheaper than mapping points.
