@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.mask import LabelField
@@ -36,6 +37,10 @@ class Plane:
         """Unit normal."""
         normal: FloatArray = np.cross(self.u_ras, self.v_ras)
         return normal
+
+    def about(self, centre_mm: FloatArray) -> Plane:
+        """The same plane with its centre moved within it."""
+        return Plane(self.to_world(centre_mm), self.u_ras, self.v_ras)
 
     def to_world(self, uv_mm: FloatArray) -> FloatArray:
         """Plane coordinates, shape (..., 2) → RAS mm."""
@@ -80,15 +85,24 @@ def inscribed_circle(outline: Outline) -> tuple[float, FloatArray]:
         line = np.linspace(-span, span, 9)
         candidates = centre + np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
         distance = np.linalg.norm(candidates[:, None, :] - dense[None, :, :], axis=2).min(axis=1)
+        distance[~_inside(candidates, outline.points_mm)] = -1.0
         index = int(np.argmax(distance))
+        if distance[index] <= best:
+            span /= 3.0
+            continue
         centre, best, span = candidates[index], float(distance[index]), span / 3.0
     return 2.0 * best, centre
 
 
-def cast_radii(field: LabelField, plane: Plane, reach_mm: float) -> FloatArray | None:
-    """Distance to the 0.5 surface along every ray, cut at ``reach_mm``; ``None`` where the centre is outside."""
+def cast_radii(
+    field: LabelField, plane: Plane, reach_mm: float, rays: FloatArray = DIRECTIONS
+) -> FloatArray | None:
+    """Distance to the 0.5 surface along every ray, in lengths of the ray's vector, cut at ``reach_mm``.
+
+    ``rays`` are plane vectors, shape (RAYS, 2); ``None`` where the centre is outside.
+    """
     reach = np.arange(0.0, reach_mm + RAY_STEP_MM, RAY_STEP_MM)
-    uv = reach[None, :, None] * DIRECTIONS[:, None, :]
+    uv = reach[None, :, None] * rays[:, None, :]
     points = plane.to_world(uv)
     slab = np.stack([points + offset * plane.normal_ras for offset in SLAB_MM])
     values = field.sample(slab).mean(axis=0)
@@ -103,6 +117,18 @@ def cast_radii(field: LabelField, plane: Plane, reach_mm: float) -> FloatArray |
     )
     radii: FloatArray = np.minimum(crossing, reach_mm)
     return radii
+
+
+def _inside(points: FloatArray, polygon: FloatArray) -> NDArray[np.bool_]:
+    """Which points, shape (N, 2), lie inside a closed polygon: those whose ray to the side crosses it oddly often."""
+    following = np.roll(polygon, -1, axis=0)
+    above = polygon[:, 1] > points[:, 1:]
+    spans = above != (following[:, 1] > points[:, 1:])
+    rise = following[:, 1] - polygon[:, 1]
+    part = (points[:, 1:] - polygon[:, 1]) / np.where(rise == 0.0, 1.0, rise)
+    crossing = polygon[:, 0] + part * (following[:, 0] - polygon[:, 0])
+    inside: NDArray[np.bool_] = (spans & (points[:, :1] < crossing)).sum(axis=1) % 2 == 1
+    return inside
 
 
 def _densify(points: FloatArray) -> FloatArray:
