@@ -16,8 +16,8 @@ from endplate.synthetic.spec import FractureSpec, VertebraSpec, refuse
 HEIGHT_TOLERANCE_MM = 2e-4
 """The solved heights, depth and width agree with the specification to this."""
 TILT_TOLERANCE = 2e-5
-"""A biconcave body's frame leans from the intact body's by no more than this slope."""
-_TILT_GAIN = 0.25
+"""A bowl turns its endplate's plane by no more than this slope."""
+_TILT_GAIN = 0.08
 PEDICLE_BELOW_RIM_MM = 1.6
 """Distance of the pedicle's upper edge below the posterior rim of the superior endplate."""
 MIN_COLUMN_MM = 3.0
@@ -157,7 +157,7 @@ def _solve_fracture(
     shift = 0.0
     bowl = fracture.shape == "biconcave"
     depth = max(float(drop[1]), 1.0)
-    for _ in range(80):
+    for _ in range(120):
         row[r.T_SUP : r.ROW_SIZE] = _profiles(drop, shift, fracture)
         row[r.B_RETROPULSION_Z] = pedicle_height_mm(spec, row)
         found = measure_body(row)
@@ -174,8 +174,8 @@ def _solve_fracture(
 
 
 def _lean(measures: BodyMeasures) -> float:
-    """Slope of the frame's superior axis against the intact body's z."""
-    return float(measures.axes[2, 1] / measures.axes[2, 2])
+    """Slope of the superior endplate's normal against the intact body's z."""
+    return float(measures.superior.normal[1] / measures.superior.normal[2])
 
 
 def pedicle_height_mm(spec: VertebraSpec, row: FloatArray) -> float:

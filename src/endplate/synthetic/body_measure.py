@@ -164,6 +164,12 @@ def _height(row: FloatArray, axes: FloatArray, wall: tuple[float, float], place:
     return float(np.median(np.repeat(np.array(gaps), weights, axis=0)))
 
 
+def as_points(x: Any, y: Any, z: Any) -> FloatArray:
+    """Points, shape (n, 3), from coordinates that broadcast together."""
+    points: FloatArray = np.stack(np.broadcast_arrays(x, y, z), axis=-1).reshape(-1, 3).astype(np.float64)
+    return points
+
+
 def posterior_rim_mm(row: FloatArray) -> tuple[float, float]:
     """Local z of the superior and inferior endplate 2 mm in front of the posterior wall, in the midline."""
     upper, lower, _ = sampling.endplates_at(np.array([[0.0, 2.0 - 0.5 * float(row[r.B_DEPTH])]]), row)[0]
@@ -176,10 +182,14 @@ def posterior_wall_mm(row: FloatArray, z: float) -> float:
     row[r.B_RETROPULSION] = 0.0
     upper, lower = posterior_rim_mm(row)
     z = min(max(z, lower + 2.5), upper - 2.5)
-    low, high = -float(row[r.B_DEPTH]), 0.0
-    for _ in range(40):
+    # From behind: further forward, a bowl may have taken the bone at this height.
+    y = np.arange(-0.75, -0.3, 0.02) * float(row[r.B_DEPTH])
+    inside = sampling.body_at(as_points(0.0, y, z), row) <= 0
+    first = int(np.argmax(inside))
+    low, high = float(y[first - 1]), float(y[first])
+    for _ in range(30):
         middle = 0.5 * (low + high)
-        if sampling.body_at(np.array([[0.0, middle, z]]), row)[0] > 0:
+        if sampling.body_at(as_points(0.0, middle, z), row)[0] > 0:
             low = middle
         else:
             high = middle

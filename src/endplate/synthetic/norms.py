@@ -26,6 +26,9 @@ DEFAULT_LEVELS = ("T11", "T12", "L1", "L2", "L3")
 
 BAND_SHARE = 0.67
 """AP distance between the middles of the anterior and posterior height windows, of the body depth."""
+CORNER_SHARE = 0.9
+"""AP distance between the anterior and posterior points of six-point morphometry, of the body depth: published ratios
+are taken at the corners, and deviate by so much more than ratios of the windows."""
 
 
 def default_spec(levels: tuple[str, ...] = DEFAULT_LEVELS, *, seed: int = 0, **overrides: Any) -> PhantomSpec:
@@ -198,7 +201,7 @@ class _Draw:
         self.spread = spread
         self.size = self.factor("size")
         self.mix = float(rng.uniform(0.0, 2.0 * spread["profile_mix"]))
-        self.wedge = self.normal(0.0, spread["wedge_ratio_common"])
+        self.wedge = self.normal(0.0, spread["wedge_ratio_common"] * BAND_SHARE / CORNER_SHARE)
         self.middle = self.normal(0.0, spread["middle_common"])
         self.section = self.factor("body_section")
         self.canal = (1.0 + self.normal(0.0, self._canal_sd()), 1.0 + self.normal(0.0, self._canal_sd()))
@@ -230,7 +233,7 @@ class _Draw:
         blend = (other[level] / other["L2"]) / (main[level] / main["L2"])
         posterior = plain.posterior_height_mm * self.size * blend**self.mix * self.factor("posterior")
         ratio = plain.anterior_height_mm / plain.posterior_height_mm
-        ratio += self.wedge + self.normal(0.0, self.spread["wedge_ratio_level"])
+        ratio += self.wedge + self.normal(0.0, self.spread["wedge_ratio_level"] * BAND_SHARE / CORNER_SHARE)
         deficit = 0.05 - self.middle - self.normal(0.0, self.spread["middle_level"])
         section = self.size * self.section
         canal = (plain.canal_ap_mm * self.canal[0], plain.canal_width_mm * self.canal[1])
