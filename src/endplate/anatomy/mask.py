@@ -144,8 +144,7 @@ def _main_pieces(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[slic
 
 def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
     """Sample a field on a grid along ``axes`` that covers the whole label."""
-    occupied = np.argwhere(field.occupancy > 0.05)
-    local = axes.to_local(apply_affine(field.affine, occupied))
+    local = axes.to_local(apply_affine(field.affine, _column_ends(field.occupancy > 0.05)))
     low = local.min(axis=0) - 2.5
     count = np.ceil((local.max(axis=0) + 2.5 - low) / step_mm).astype(int) + 1
     # One affine from grid index to field voxel: cheaper than mapping points.
@@ -155,3 +154,12 @@ def resample(field: LabelField, axes: Axes, step_mm: float) -> LocalGrid:
     chain = (np.linalg.inv(field.affine) @ to_world)[:3]
     values = resample_linear(field.occupancy, chain, (int(count[0]), int(count[1]), int(count[2])))
     return LocalGrid(axes, values, low, step_mm)
+
+
+def _column_ends(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """First and last voxel of every column along the last axis: among them are the extremes in any direction."""
+    columns = np.argwhere(mask.any(axis=2))
+    stacks = mask[columns[:, 0], columns[:, 1]]
+    first = stacks.argmax(axis=1)
+    last = mask.shape[2] - 1 - stacks[:, ::-1].argmax(axis=1)
+    return np.concatenate([np.column_stack([columns, first]), np.column_stack([columns, last])])
