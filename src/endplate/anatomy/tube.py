@@ -24,6 +24,9 @@ from endplate.sources import value
 ITERATIONS = 8
 """Times that the rays are cast again from the axis found; it moves by less than 0.1° after the sixth."""
 
+SETTLED_TURN, SETTLED_MM = 5e-4, 5e-3
+"""Turn (0.03°) and shift below which the axis has settled."""
+
 FIT_STEPS = 8
 """Reweighting steps of one fit."""
 
@@ -134,7 +137,8 @@ def fit_tube(
     around:
         What lies around it.
     hold:
-        Weight with which the axis holds to the first one, mm⁴ (wall area times distance squared).
+        Weight with which the axis holds to the first one, mm⁴ (wall area times distance squared) at voxels of 1 mm;
+        the coarser they are the less the wall tells, and the more the axis holds.
     """
     half = float(value("pedicle.track_half_length_mm"))
     offsets = np.arange(-half, half + 1e-6, SECTION_STEP_MM)
@@ -152,6 +156,7 @@ def fit_tube(
             return tube
         turned = np.array([(axis - axis_ras) @ u, (axis - axis_ras) @ v])
         fit = _fit(wall, stretch, turned, hold)
+        settled = float(np.abs(fit.turn).max()) < SETTLED_TURN and float(np.abs(fit.shift).max()) < SETTLED_MM
         point = point + fit.shift[0] * u + fit.shift[1] * v
         axis = unit(axis + fit.turn[0] * u + fit.turn[1] * v)
         tube = Tube(
@@ -165,6 +170,8 @@ def fit_tube(
             fit.residual_mm,
             fit.wall_share,
         )
+        if settled:
+            break
     return tube
 
 
@@ -279,7 +286,7 @@ def _fit(wall: _Wall, stretch: FloatArray, turned: FloatArray, hold: float) -> _
     # Where a whole side has no wall (L5), shift and asymmetry are not known from it: they stay as they are.
     keep = np.full(design.shape[1], 1e-9)
     keep[[0, 1, 7, 8]] = KEEP_SHAPE
-    keep[2:4] = hold
+    keep[2:4] = hold * float(np.mean(grain**2))
     target = np.zeros(design.shape[1])
     target[2:4] = -turned
     share = _clean_share(stretch)
