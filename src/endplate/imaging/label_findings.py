@@ -44,7 +44,11 @@ def _spacing(chain: Chain) -> list[Finding]:
 
 def _count(chain: Chain) -> list[Finding]:
     """Transitional levels, and whether the sacrum lets the count be checked."""
-    found = [finding("labels-transitional", level=level, name=level) for level in ("T13", "L6") if level in chain.levels]
+    found = [
+        finding("labels-transitional", level=level, name=level)
+        for level in ("T13", "L6")
+        if level in chain.levels
+    ]
     levels = list(chain.levels)
     if "S1" not in levels:
         found.append(finding("labels-count-unchecked"))
