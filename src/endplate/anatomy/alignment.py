@@ -112,5 +112,7 @@ def _posterior_corner(vertebra: LocalVertebra, *, upper: bool) -> FloatArray | N
     near = points[z >= z.max() - reach if upper else z <= z.min() + reach]
     y = float(np.percentile(near[:, 1], 15.0))
     behind = near[near[:, 1] <= y]
-    corner: FloatArray = vertebra.axes.to_world([float(np.median(near[:, 0])), y, float(np.median(behind[:, 2]))])
+    corner: FloatArray = vertebra.axes.to_world(
+        [float(np.median(near[:, 0])), y, float(np.median(behind[:, 2]))]
+    )
     return corner

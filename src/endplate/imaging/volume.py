@@ -98,7 +98,8 @@ class Volume:
 
     def to_voxel(self, ras_mm: Any) -> FloatArray:
         """RAS mm, shape (..., 3) → fractional voxel indices."""
-        return apply_affine(np.linalg.inv(self.affine), ras_mm)
+        inverse: FloatArray = np.asarray(np.linalg.inv(self.affine), dtype=np.float64)
+        return apply_affine(inverse, ras_mm)
 
     def same_grid_as(self, other: Volume) -> bool:
         """Say whether both volumes share shape and place."""
