@@ -6,7 +6,7 @@ import pytest
 
 from endplate.synthetic import FractureSpec, GridSpec, Phantom, build_phantom, default_spec
 
-FINE_MM = 0.3
+FINE_MM = 0.32
 
 
 @pytest.fixture(scope="session")

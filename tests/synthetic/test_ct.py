@@ -64,8 +64,8 @@ def test_mass_of_the_whole_bone_does_not_depend_on_the_voxels():
     spec = default_spec(("L1",), texture_cv=0.0)
     plain = spec.soft_tissue
     masses = []
-    for spacing in ((0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (0.8, 0.8, 2.5)):
-        phantom = build_phantom(spec, GridSpec(spacing, margin_mm=6.0))
+    for spacing in ((0.6, 0.6, 0.6), (1.0, 1.0, 1.0), (0.8, 0.8, 2.5)):
+        phantom = build_phantom(spec, GridSpec(spacing, margin_mm=4.0))
         body = (phantom.labels.data == 20) & (phantom.subregions.data == 49)
         near = distance_transform_edt(~body, sampling=spacing) < 4.0
         near &= (phantom.labels.data == 0) | body
@@ -92,7 +92,7 @@ def test_cleft_is_gas_of_the_stated_volume():
 
 def test_tissues_have_their_hu():
     spec = default_spec(("T12", "L1", "L2"))
-    phantom = build_phantom(spec, GridSpec((1.0, 1.0, 1.0), margin_mm=(40.0, 40.0, 12.0), to_skin=True))
+    phantom = build_phantom(spec, GridSpec((1.5, 1.5, 1.5), margin_mm=(20.0, 30.0, 6.0), to_skin=True))
     volume = phantom.volume
     truth = phantom.truth.levels
 
