@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -99,16 +98,20 @@ def _cannula(picture: Picture, path: NeedlePath, plane: Plane) -> None:
     start = np.array(path.entry_ras_mm) - SHAFT_MM * forward
     if path.skin_ras_mm is not None:
         start = np.array(path.skin_ras_mm)
-    more: dict[str, Any] = path.kyphoplasty or {}
-    end = np.array(more.get("cannula_end_ras_mm") or path.tip_ras_mm)
+    balloon = path.kyphoplasty
+    end = np.array(path.tip_ras_mm if balloon is None else balloon.cannula_end_ras_mm)
     across = np.cross(forward, plane.normal_ras) * path.outer_diameter_mm / 2.0
     bar = picture.path(np.array([start + across, end + across, end - across, start - across]))
     picture.drawing.polygon(
         bar, fill=style.NEEDLE, fill_opacity=0.42, stroke=style.NEEDLE, stroke_width=1.6, class_="cannula"
     )
     picture.line(start, np.array(path.tip_ras_mm), colour="#ffffff", width=0.8, dash="3 3")
-    for marker in more.get("balloon_markers_ras_mm") or ():
-        picture.marker(marker, colour="#ffffff", radius=2.5)
+    if balloon is None:
+        return
+    channel = np.array(balloon.channel_end_ras_mm)
+    picture.line(end, channel, colour=style.NEEDLE, width=1.4)
+    for marker in balloon.balloon_markers_ras_mm:
+        picture.marker(marker, colour=style.ON_DARK, radius=2.5)
 
 
 def _marks(picture: Picture, path: NeedlePath, plane: Plane) -> None:
