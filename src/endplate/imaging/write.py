@@ -1,4 +1,4 @@
-"""Volumes to NIfTI files: whole or not at all, and the same bytes each time."""
+"""Files written whole or not at all, and volumes to NIfTI: the same bytes each time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def write_nifti(volume: Volume, path: Path) -> None:
             "output-format", "Images are written as NIfTI.", do="End the name in .nii.gz or .nii."
         )
     dtype = _stored_type(volume.data)
-    with _replacing(path) as raw:
+    with replacing(path, "image") as raw:
         if path.name.endswith(".gz"):
             with gzip.GzipFile("", "wb", COMPRESSION_LEVEL, raw, mtime=0) as packed:
                 _write(volume, dtype, packed)
@@ -94,8 +94,16 @@ def _stored_type(data: NDArray[Any]) -> np.dtype[Any]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside ``path`` that takes its place when all went well and else leaves no trace."""
+def replacing(path: Path, what: str = "file") -> Iterator[BinaryIO]:
+    """Open a file beside ``path`` that takes its place when all went well and else leaves no trace.
+
+    ``what`` names the thing written, for the user: ``"image"``.
+
+    Raises
+    ------
+    UsageError
+        ``output-not-writable``.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:
@@ -111,9 +119,9 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         full = error.errno in DISK_FULL
         raise UsageError(
             "output-not-writable",
-            "The disk is full; the image could not be written."
+            f"The disk is full; the {what} could not be written."
             if full
-            else "The image cannot be written there: the folder is missing, read-only or not yours.",
+            else f"The {what} cannot be written there: the folder is missing, read-only or not yours.",
             intact="What stood there before is unchanged; nothing half-written was left.",
             do="Free some space and run the same command again."
             if full
