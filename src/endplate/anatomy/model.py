@@ -123,6 +123,30 @@ class Density(Document):
     """``"line"``, ``"uncalibrated"`` or ``None`` where there is no CT."""
 
 
+class CementOutside(Document):
+    """Cement outside the bone, by place."""
+
+    disc_ml: float = 0.0
+    canal_ml: float = 0.0
+    elsewhere_ml: float = 0.0
+    """Veins and soft tissue."""
+
+
+class Implants(Document):
+    """What an earlier procedure left in or at one level."""
+
+    cement_ml: float = 0.0
+    """Cement of this level, with what lies outside the bone."""
+    outside: CementOutside = CementOutside()
+    unsure_ml: float = 0.0
+    """Dense matter that may be cement or very dense bone."""
+    metal_ml: float = 0.0
+    screws: int = 0
+    rods: int = 0
+    artefact_share: float = 0.0
+    """Share of the body that streaks of metal disturb."""
+
+
 class Fracture(Document):
     """Fracture grade of one level. ``flagged`` is ``None`` where it cannot be judged."""
 
@@ -172,6 +196,10 @@ class Vertebra(Document):
     """Gas inside the body."""
     vacuum_disc_below_ml: float | None = None
     """Gas in the disc below."""
+    implants: Implants | None = None
+    """``None`` without a CT."""
+    treated_before: bool | None = None
+    """Cement or metal was found in this bone; ``None`` without a CT, or where dense matter may be either."""
     findings: tuple[Finding, ...] = ()
 
 

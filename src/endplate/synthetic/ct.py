@@ -17,7 +17,9 @@ from endplate.synthetic import rows as r
 from endplate.synthetic.anatomy import SolvedSpine
 from endplate.synthetic.density import hu_of_density
 from endplate.synthetic.grid import GridSpec, voxel_box
+from endplate.synthetic.implant import has_implants, paint_implants
 from endplate.synthetic.spec import refuse
+from endplate.synthetic.streaks import add_streaks
 from endplate.synthetic.trunk import tissue_numbers, trunk_tables
 from endplate.units import MM3_PER_ML
 
@@ -55,13 +57,16 @@ def build_ct(
     for i in range(len(spine.models)):
         start, stop = voxel_box(spine.bounds(i, float(sizes.max())), shape, affine)
         bone_ct.paint_bone(image, start, stop, affine, split, i, material, extras[i], tile, spine.packed)
+    metal = paint_implants(image, affine, spine) if has_implants(spine) else None
     if grid.psf_fwhm_mm > 0.0:
         image = gaussian_filter(image, grid.psf_fwhm_mm / FWHM_PER_SIGMA / sizes, mode="nearest")
+    if metal is not None and spine.spec.metal_imaging.streaks > 0.0:
+        add_streaks(image, affine, metal, spine.spec.metal_imaging.streaks, spine.spec.seed)
     if grid.noise_hu > 0.0:
         rng = np.random.default_rng([spine.spec.seed, 2])
         image += np.float32(grid.noise_hu) * rng.standard_normal(shape, dtype=np.float32)
     np.rint(image, out=image)
-    return np.clip(image, -1024, 3071).astype(np.int16)
+    return np.clip(image, -1024, spine.spec.metal_imaging.ceiling_hu).astype(np.int16)
 
 
 def material_row(spine: SolvedSpine) -> FloatArray:

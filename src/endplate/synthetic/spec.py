@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from endplate.anatomy.model import Shape
 from endplate.errors import UsageError
 from endplate.imaging.levels import CRANIOCAUDAL, VERSE_IDS, order
+from endplate.synthetic.implant_spec import ImplantSpec, MetalImagingSpec
 
 FracturedEndplate = Literal["superior", "both"]
 
@@ -157,6 +158,8 @@ class VertebraSpec:
     cortex_mm: float = 0.4
     shape: BodyShape = field(default_factory=BodyShape)
     fracture: FractureSpec | None = None
+    implants: ImplantSpec | None = None
+    """What an earlier procedure left here."""
 
     def __post_init__(self) -> None:
         if self.level not in CRANIOCAUDAL or self.level.startswith(("C", "S")):
@@ -271,6 +274,8 @@ class PhantomSpec:
     texture_cv: float = 0.15
     texture_length_mm: float = 1.2
     seed: int = 0
+    metal_imaging: MetalImagingSpec = field(default_factory=MetalImagingSpec)
+    """How the scanner shows metal, where there is any."""
 
     def __post_init__(self) -> None:
         if not self.levels:
