@@ -81,11 +81,20 @@ class CArm(Document):
     reachable: bool | None = None
 
 
+class EdgeOn(Document):
+    """How far each endplate is from being seen edge-on, degrees (0: a single line); a wedge cannot be 0 on both."""
+
+    superior_deg: float | None = None
+    inferior_deg: float | None = None
+
+
 class LevelViews(Document):
     """The level's true views: endplates seen edge-on, pedicles symmetric about the spinous process."""
 
     ap: CArm
     lateral: CArm
+    ap_endplates: EdgeOn = EdgeOn()
+    lateral_endplates: EdgeOn = EdgeOn()
 
 
 class Checkpoint(Document):
@@ -96,8 +105,9 @@ class Checkpoint(Document):
     depth_mm: float
     """From the entry into bone."""
     skin_depth_mm: float | None = None
-    lateral_of_medial_ring_mm: float
-    """How far the tip still is lateral of the pedicle's medial border on the true AP view (negative: past it)."""
+    lateral_of_medial_ring_mm: float | None
+    """How far the tip still is lateral of the pedicle's medial border on the true AP view (negative: past it);
+    ``None`` where no pedicle was measured."""
     beyond_posterior_wall_mm: float
     """How far the tip is in front of the posterior wall on the true lateral view (negative: not yet there)."""
     ap_text: str
