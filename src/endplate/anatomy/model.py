@@ -159,6 +159,43 @@ class Fracture(Document):
     """Height loss minus the threshold that flags (negative: not flagged by that much)."""
 
 
+LesionKind = Literal["lytic", "blastic"]
+LesionPlace = Literal["body", "pedicle", "posterior wall"]
+ArchPlace = Literal["left lamina", "right lamina", "spinous process"]
+
+
+class Lesion(Document):
+    """An area of bone that is darker (lytic) or denser (blastic) than its surroundings explain; never a diagnosis."""
+
+    kind: LesionKind
+    place: LesionPlace
+    side: Literal["left", "right", "middle"]
+    third: Literal["anterior", "middle", "posterior"] | None = None
+    """Third of the body from front to back; ``None`` in a pedicle."""
+    centre_ras_mm: Vec3
+    diameter_mm: float
+    """Diameter of the sphere of the same volume."""
+    volume_ml: float
+    mean_hu: float
+    contrast_hu: float
+    """HU against what is expected at this place."""
+    contrast_sd: float
+    """The same in standard deviations of this bone's own unevenness at the lesion's size."""
+    walls: tuple[str, ...] = ()
+    """Surfaces that it reaches."""
+    destroyed: tuple[str, ...] = ()
+    """Surfaces whose cortex is missing there."""
+
+
+class ArchBreak(Document):
+    """A place where the posterior elements hold together by no bone."""
+
+    place: ArchPlace
+    centre_ras_mm: Vec3
+    bridge_hu: float
+    """Greatest HU that a path across the gap need not fall below."""
+
+
 class Vertebra(Document):
     """One level, measured."""
 
@@ -200,6 +237,11 @@ class Vertebra(Document):
     """``None`` without a CT."""
     treated_before: bool | None = None
     """Cement or metal was found in this bone; ``None`` without a CT, or where dense matter may be either."""
+    lesions: tuple[Lesion, ...] = ()
+    """Lytic and blastic areas, largest first; empty without a CT."""
+    arch_breaks: tuple[ArchBreak, ...] = ()
+    posterior_bulge_mm: float | None = None
+    """How far the posterior border stands behind the line of its own corners in the midline (negative: hollow)."""
     findings: tuple[Finding, ...] = ()
 
 

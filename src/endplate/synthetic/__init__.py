@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from endplate.synthetic.density import density_of_hu, hu_of_density
     from endplate.synthetic.grid import GridSpec
+    from endplate.synthetic.lesion_spec import ArchBreakSpec, LesionSpec
     from endplate.synthetic.norms import DEFAULT_LEVELS, default_spec, random_spec
     from endplate.synthetic.phantom import Phantom, build_phantom
     from endplate.synthetic.spec import (
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_LEVELS",
+    "ArchBreakSpec",
     "BodyShape",
     "DiscSpec",
     "FractureSpec",
     "GridSpec",
+    "LesionSpec",
     "LevelTruth",
     "PedicleSpec",
     "Phantom",
@@ -47,6 +50,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("density_of_hu", "hu_of_density"), "density"),
     "GridSpec": "grid",
+    **dict.fromkeys(("ArchBreakSpec", "LesionSpec"), "lesion_spec"),
     **dict.fromkeys(("DEFAULT_LEVELS", "default_spec", "random_spec"), "norms"),
     **dict.fromkeys(("Phantom", "build_phantom"), "phantom"),
     **dict.fromkeys(

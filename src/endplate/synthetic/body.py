@@ -129,10 +129,15 @@ def solve_body(spec: VertebraSpec) -> BodyModel:
     """
     row, intact = _solve_intact(spec)
     fracture = spec.fracture
-    if fracture is None:
+    if fracture is None and spec.border_bulge_mm == 0.0:
         return BodyModel(row, intact, intact)
     row = row.copy()
-    row[r.B_RETROPULSION] = fracture.retropulsion_mm
+    if fracture is None:
+        row[r.B_RETROPULSION] = spec.border_bulge_mm
+        row[r.B_RETROPULSION_Z] = pedicle_height_mm(spec, row)
+        row[r.B_BOUND] = _bound(row)
+        return BodyModel(row, intact, measure_body(row))
+    row[r.B_RETROPULSION] = max(fracture.retropulsion_mm, spec.border_bulge_mm)
     found = _solve_fracture(spec, row, intact, fracture)
     plates = sampling.endplates_at(footprint(row, 1.0), row)
     if (plates[:, 0] - plates[:, 1]).min() < MIN_COLUMN_MM:

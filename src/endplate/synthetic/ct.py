@@ -17,6 +17,7 @@ from endplate.synthetic import rows as r
 from endplate.synthetic.anatomy import SolvedSpine
 from endplate.synthetic.density import hu_of_density
 from endplate.synthetic.grid import GridSpec, voxel_box
+from endplate.synthetic.lesion import paint_lesions
 from endplate.synthetic.implant import has_implants, paint_implants
 from endplate.synthetic.spec import refuse
 from endplate.synthetic.streaks import add_streaks
@@ -57,6 +58,7 @@ def build_ct(
     for i in range(len(spine.models)):
         start, stop = voxel_box(spine.bounds(i, float(sizes.max())), shape, affine)
         bone_ct.paint_bone(image, start, stop, affine, split, i, material, extras[i], tile, spine.packed)
+        paint_lesions(image, affine, spine, i)
     metal = paint_implants(image, affine, spine) if has_implants(spine) else None
     if grid.psf_fwhm_mm > 0.0:
         image = gaussian_filter(image, grid.psf_fwhm_mm / FWHM_PER_SIGMA / sizes, mode="nearest")

@@ -22,6 +22,7 @@ from endplate.synthetic.body_measure import (
     volume_and_centroid,
 )
 from endplate.synthetic.density import hu_of_density, mean_core_density
+from endplate.synthetic.lesion import arch_break_truths, lesion_truths
 from endplate.synthetic.pedicle import SIDES
 from endplate.synthetic.truth import (
     CanalTruth,
@@ -99,6 +100,9 @@ def measure_level(spine: SolvedSpine, i: int) -> LevelTruth:
         retropulsion_mm=_retropulsion(spine, i, measures),
         cleft_ml=spec.fracture.cleft_ml if spec.fracture else 0.0,
         vacuum_disc_below_ml=spine.spec.discs[i].vacuum_ml,
+        lesions=lesion_truths(spine, i),
+        arch_breaks=arch_break_truths(spine, i),
+        border_bulge_mm=float(model.row[r.B_RETROPULSION]),
     )
 
 

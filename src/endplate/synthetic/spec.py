@@ -14,6 +14,7 @@ from endplate.anatomy.model import Shape
 from endplate.errors import UsageError
 from endplate.imaging.levels import CRANIOCAUDAL, VERSE_IDS, order
 from endplate.synthetic.implant_spec import ImplantSpec, MetalImagingSpec
+from endplate.synthetic.lesion_spec import ArchBreakSpec, LesionSpec
 
 FracturedEndplate = Literal["superior", "both"]
 
@@ -160,6 +161,10 @@ class VertebraSpec:
     fracture: FractureSpec | None = None
     implants: ImplantSpec | None = None
     """What an earlier procedure left here."""
+    lesions: tuple[LesionSpec, ...] = ()
+    arch_breaks: tuple[ArchBreakSpec, ...] = ()
+    border_bulge_mm: float = 0.0
+    """Convexity added to the posterior border at pedicle height, without a fracture."""
 
     def __post_init__(self) -> None:
         if self.level not in CRANIOCAUDAL or self.level.startswith(("C", "S")):
@@ -172,6 +177,7 @@ class VertebraSpec:
         _check(f"canal width of {self.level}", self.canal_width_mm, 11.0, 42.0)
         _check(f"trabecular density of {self.level}", self.trabecular_mgcc, 10.0, 400.0)
         _check(f"cortex of {self.level}", self.cortex_mm, 0.2, 1.5)
+        _check(f"bulging border of {self.level}", self.border_bulge_mm, 0.0, 8.0)
         rim = 0.5 * (self.anterior_height_mm + self.posterior_height_mm)
         if not 0.6 <= self.middle_height_mm / rim <= 1.05:
             raise refuse(

@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from endplate.anatomy.model import Frame, HeightTriple, Shape, Side, Vec3
+from endplate.anatomy.model import (
+    ArchPlace,
+    Frame,
+    HeightTriple,
+    LesionKind,
+    LesionPlace,
+    Shape,
+    Side,
+    Vec3,
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,34 @@ class DensityTruth:
 
 
 @dataclass(frozen=True)
+class LesionTruth:
+    """One lesion as painted: a ball of another HU, cut at the bone's surface (or a little beyond a destroyed one).
+
+    ``contrast_hu`` is against the marrow it replaced, before texture and fracture. ``destroyed`` names the surfaces
+    whose cortex it took: anterior, posterior, left, right, superior, inferior, pedicle.
+    """
+
+    kind: LesionKind
+    place: LesionPlace
+    side: Literal["left", "right", "middle"]
+    centre_ras_mm: Vec3
+    diameter_mm: float
+    volume_ml: float
+    hu: float
+    contrast_hu: float
+    destroyed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ArchBreakTruth:
+    """A gap through the posterior elements: its middle and width."""
+
+    place: ArchPlace
+    centre_ras_mm: Vec3
+    gap_mm: float
+
+
+@dataclass(frozen=True)
 class LevelTruth:
     """The truth of one level.
 
@@ -114,6 +151,10 @@ class LevelTruth:
     retropulsion_mm: float | None
     cleft_ml: float
     vacuum_disc_below_ml: float
+    lesions: tuple[LesionTruth, ...] = ()
+    arch_breaks: tuple[ArchBreakTruth, ...] = ()
+    border_bulge_mm: float = 0.0
+    """Convexity added to the posterior border at pedicle height, by a fracture or without one."""
 
 
 @dataclass(frozen=True)
