@@ -1,46 +1,87 @@
-"""Bone access cannulas by gauge."""
+"""Bone access cannulas by gauge, and the working cannulas that let a balloon through."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
+from typing import Annotated
 
+from pydantic import Field, model_validator
+
+from endplate.devices.model import Device, DiameterMm, LengthMm, shipped
 from endplate.errors import UsageError
-from endplate.sources import constant
+
+ATTRIBUTES = ("outer_diameter_mm", "inner_diameter_mm", "lengths_mm")
 
 
-@dataclass(frozen=True)
-class Cannula:
-    """One access cannula; ``recalled`` marks a diameter that was not read in a source."""
+class Cannula(Device):
+    """One cannula; its surface is what margins are measured from."""
 
-    gauge: str
-    outer_diameter_mm: float
-    recalled: bool
+    gauge: Annotated[str, Field(pattern=r"^\d{1,2}G$")]
+    outer_diameter_mm: DiameterMm
+    inner_diameter_mm: DiameterMm
+    lengths_mm: Annotated[tuple[LengthMm, ...], Field(min_length=1)]
+    """Usable lengths in which it comes, rising."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> Cannula:
+        if self.inner_diameter_mm >= self.outer_diameter_mm:
+            raise ValueError("the bore is not thinner than the cannula")
+        if list(self.lengths_mm) != sorted(self.lengths_mm):
+            raise ValueError("the lengths do not rise")
+        return self
 
     @property
     def radius_mm(self) -> float:
         """Half the outer diameter."""
         return 0.5 * self.outer_diameter_mm
 
+    @property
+    def longest_mm(self) -> float:
+        """The longest usable length."""
+        return self.lengths_mm[-1]
+
+    def length_for(self, depth_mm: float) -> float | None:
+        """The shortest usable length that reaches a depth from the skin, ``None`` where none does."""
+        return next((length for length in self.lengths_mm if length >= depth_mm), None)
+
+
+@cache
+def shipped_cannulas() -> dict[str, Cannula]:
+    """Needles of vertebroplasty by gauge."""
+    return _by_gauge("cannula")
+
+
+@cache
+def shipped_access_systems() -> dict[str, Cannula]:
+    """Working cannulas of kyphoplasty by gauge."""
+    return _by_gauge("kyphoplasty_access")
+
 
 def cannulas() -> dict[str, Cannula]:
-    """All cannulas by gauge, the widest first."""
-    entry = constant("cannula.outer_diameter_mm")
-    recalled = entry.status == "recalled"
-    widest_first = sorted(entry.value.items(), key=lambda item: -float(item[1]))
-    return {gauge: Cannula(gauge, float(diameter), recalled) for gauge, diameter in widest_first}
+    """All shipped cannulas by gauge, the widest first."""
+    return dict(shipped_cannulas())
 
 
 def cannula(gauge: str) -> Cannula:
-    """Return the cannula of a gauge such as ``"11G"``.
+    """The shipped cannula of a gauge such as ``"11G"``.
 
     Raises
     ------
     UsageError
         No such gauge in the catalogue.
     """
-    known = cannulas()
+    return pick_gauge(gauge, cannulas())
+
+
+def gauge_name(gauge: str) -> str:
+    """A gauge as the catalogue writes it: ``"11"`` and ``" 11g "`` are ``"11G"``."""
     name = gauge.strip().upper()
-    name = name if name.endswith("G") else f"{name}G"
+    return name if name.endswith("G") else f"{name}G"
+
+
+def pick_gauge(gauge: str, known: dict[str, Cannula]) -> Cannula:
+    """One cannula of a catalogue; raises ``UsageError`` for a gauge that is not in it."""
+    name = gauge_name(gauge)
     if name not in known:
         raise UsageError(
             "gauge-unknown",
@@ -48,3 +89,8 @@ def cannula(gauge: str) -> Cannula:
             do=f"Choose one of {', '.join(known)}.",
         )
     return known[name]
+
+
+def _by_gauge(family: str) -> dict[str, Cannula]:
+    found = [Cannula(gauge=gauge, **table) for gauge, table in shipped(family, ATTRIBUTES).items()]
+    return {tool.gauge: tool for tool in sorted(found, key=lambda tool: -tool.outer_diameter_mm)}
