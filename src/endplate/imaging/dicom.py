@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels.utils import pixel_array
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.dataset import Dataset
 
 from endplate.errors import EndplateError, InputError
+from endplate.imaging.compressed import stored_pixels
 from endplate.imaging.dicom_files import (
     FolderStore,
+    Found,
     Store,
     headers,
+    is_disc,
     open_store,
     quiet_pydicom,
     read_dataset,
     read_member,
 )
-from endplate.imaging.dicom_series import choose
+from endplate.imaging.dicom_headers import SliceHeader
+from endplate.imaging.dicom_left_out import left_out
+from endplate.imaging.dicom_series import choose, offer_part
 from endplate.imaging.dicom_stack import SeriesStack, stacks
 from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray
 from endplate.imaging.refusals import EXPORT_AGAIN
-from endplate.imaging.slices import order_slices, regular_step, start_of_stack
+from endplate.imaging.slices import Placement, interpolated, order_slices, place_slices, start_of_stack
 from endplate.imaging.stored import INT16, StoredImage, check_size, placed
 from endplate.imaging.tags import integer, number
 from endplate.sources import Finding, finding, value
@@ -51,11 +53,12 @@ class SliceHu:
 
 
 def read_dicom(path: Path, series: str | None = None) -> StoredImage:
-    """Read one CT series of a folder, a zip archive, or the folder around a single file.
+    """Read one CT series of a folder, a zip archive, a DICOM disc, or the folder around a single file.
 
     Slices are stacked along the normal of their planes by their stated positions. Data are Hounsfield units
     in file order (i along a row, j down the rows, k along the stack); the affine of a tilted stack is
-    sheared, and filling outside the scanned field lies below the Hounsfield scale.
+    sheared, and filling outside the scanned field lies below the Hounsfield scale. Slices at slightly
+    unequal distances are interpolated onto equal ones.
 
     Raises
     ------
@@ -63,45 +66,35 @@ def read_dicom(path: Path, series: str | None = None) -> StoredImage:
         ``series-unknown``.
     InputError
         ``no-dicom``, ``several-series``, ``wrong-modality``, ``missing-slice``, ``irregular-slices``,
-        ``mixed-series``, ``unsupported-transfer-syntax``, ``multi-frame-dicom``, ``file-truncated``, ...
+        ``mixed-series``, ``unsupported-transfer-syntax``, ``multi-frame-dicom``, ``file-truncated``,
+        ``disc-incomplete``, ...
     """
     with quiet_pydicom(), open_store(path) as store:
-        found, damaged = headers(store)
-        if not path.is_dir() and isinstance(store, FolderStore):
+        found = headers(store)
+        if isinstance(store, FolderStore) and not path.is_dir() and not is_disc(path):
             found = _around(store, path, found)
-        all_stacks = stacks(found, damaged)
-        key = choose(all_stacks, series)
-        notes = [finding("damaged-files-skipped", count=damaged)] if damaged else []
+        all_stacks = stacks(found)
+        key, stack = choose(all_stacks, series)
+        notes = [finding("damaged-files-skipped", count=found.damaged)] if found.damaged else []
         if series is None and len(all_stacks) > 1:
-            notes.append(
-                finding("series-chosen", key=key, slices=len(all_stacks[key].headers), count=len(all_stacks))
-            )
-        notes += _siblings(all_stacks, key)
-        return _image(store, all_stacks[key], notes)
+            notes.append(finding("series-chosen", key=key, slices=len(stack.headers), count=len(all_stacks)))
+        notes += left_out(found, all_stacks[key], stack)
+        try:
+            return _image(store, stack, notes)
+        except InputError as error:
+            if error.code not in ("missing-slice", "irregular-slices"):
+                raise
+            raise offer_part(error, key, stack) from None
 
 
-def _around(store: FolderStore, path: Path, found: Sequence[Any]) -> tuple[Any, ...]:
+def _around(store: FolderStore, path: Path, found: Found) -> Found:
     """Keep the series to which the single file belongs."""
-    own = next((header.series_uid for header in found if store.paths[header.member].samefile(path)), None)
+    own = next(
+        (header.series_uid for header in found.headers if store.paths[header.member].samefile(path)), None
+    )
     if own is None:
         raise InputError("no-dicom", "The file is not a DICOM image.", do="Name a CT slice or its folder.")
-    return tuple(header for header in found if header.series_uid == own)
-
-
-def _siblings(all_stacks: dict[str, SeriesStack], key: str) -> list[Finding]:
-    """Tell of images that share the series but not the stack."""
-    chosen = all_stacks[key].first
-    rest = [
-        header
-        for other, stack in all_stacks.items()
-        if other != key and stack.first.series_uid == chosen.series_uid
-        for header in stack.headers
-    ]
-    scouts = sum(header.localizer for header in rest)
-    notes = [finding("localizers-dropped", count=scouts)] if scouts else []
-    if len(rest) > scouts:
-        notes.append(finding("images-left-out", count=len(rest) - scouts))
-    return notes
+    return replace(found, headers=tuple(header for header in found.headers if header.series_uid == own))
 
 
 def _image(store: Store, stack: SeriesStack, notes: list[Finding]) -> StoredImage:
@@ -113,8 +106,8 @@ def _image(store: Store, stack: SeriesStack, notes: list[Finding]) -> StoredImag
     sideways = value("imaging.slice_position_tolerance_mm")
     if any(np.ptp(positions[list(group)], axis=0).max() > sideways for group in order.groups):
         raise _mixed()
-    origin, step = regular_step(positions[[group[0] for group in order.groups]], normal)
-    affine = _affine(stack, origin, step)
+    placement = place_slices(positions[[group[0] for group in order.groups]], normal)
+    affine = _affine(stack, placement)
     data, sha256, kept_padding_hu = _pixels(store, stack, order.groups)
     doubles = len(stack.headers) - len(order.groups)
     if doubles:
@@ -123,20 +116,25 @@ def _image(store: Store, stack: SeriesStack, notes: list[Finding]) -> StoredImag
         notes.append(finding("lossy-compression"))
     if kept_padding_hu is not None:
         notes.append(finding("padding-kept", hu=kept_padding_hu))
+    if placement.sources is not None:
+        data = interpolated(data, placement.sources)
+        low, high = placement.gaps_mm
+        step = float(placement.step_mm @ normal)
+        notes.append(finding("irregular-slices-resampled", low=low, high=high, step=step))
     thickest = max(header.scan.slice_thickness_mm or 0.0 for header in stack.headers)
     scan = replace(first.scan, source_sha256=sha256, slice_thickness_mm=thickest or None)
     return StoredImage(data, affine, 1.0, 0.0, scan, tuple(notes))
 
 
-def _affine(stack: SeriesStack, origin_lps_mm: FloatArray, step_lps_mm: FloatArray) -> FloatArray:
+def _affine(stack: SeriesStack, placement: Placement) -> FloatArray:
     """Voxel (column, row, slice) → RAS mm."""
     row, column, _ = stack.axes_lps
     between_rows, between_columns = np.array(stack.first.pixel_spacing, dtype=np.float64)
     affine = np.eye(4)
     affine[:3, 0] = row * between_columns
     affine[:3, 1] = column * between_rows
-    affine[:3, 2] = step_lps_mm
-    affine[:3, 3] = origin_lps_mm
+    affine[:3, 2] = placement.step_mm
+    affine[:3, 3] = placement.origin_mm
     return placed(LPS_FROM_RAS @ affine, KIND)
 
 
@@ -151,25 +149,47 @@ def _pixels(
     shape = (len(groups), first.rows, first.columns)
     check_size(shape, KIND)
     volume: NDArray[Any] = np.empty(shape, dtype=np.int16)
-    digest = hashlib.sha256()
+    files = _Files(store)
     kept_padding = None
     for place, group in enumerate(groups):
         where = f"slice {place + 1} of {len(groups)}, counted from the {start_of_stack(stack.normal_lps)}"
-        contents = [read_member(store, stack.headers[index].member) for index in group]
-        digest.update(hashlib.sha256(contents[0]).digest())
-        decoded = [slice_hu(content, shape[1:], where) for content in contents]
-        if any(not np.array_equal(decoded[0].data, other.data) for other in decoded[1:]):
+        one, *others = (files.slice_hu(stack.headers[index], shape[1:], where) for index in group)
+        if any(not np.array_equal(one.data, other.data) for other in others):
             raise _mixed()
-        one = decoded[0]
         if one.data.dtype != volume.dtype and volume.dtype == np.int16:
             volume = volume.astype(np.float32)
         volume[place] = one.data
         kept_padding = one.kept_padding_hu if kept_padding is None else kept_padding
-    return volume.transpose(), digest.hexdigest(), kept_padding
+    return volume.transpose(), files.sha256(groups, stack), kept_padding
+
+
+class _Files:
+    """The files of a stack, each parsed once however many frames it holds, and hashed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._hashes: dict[int, bytes] = {}
+        self._open: tuple[int, Dataset] | None = None
+
+    def slice_hu(self, header: SliceHeader, shape: tuple[int, ...], where: str) -> SliceHu:
+        """Decode one image into Hounsfield units."""
+        if self._open is None or self._open[0] != header.member:
+            content = read_member(self._store, header.member)
+            self._hashes[header.member] = hashlib.sha256(content).digest()
+            self._open = header.member, _parsed(content, where)
+        return _decoded(self._open[1], shape, where, header.frame, header.rescale)
+
+    def sha256(self, groups: tuple[tuple[int, ...], ...], stack: SeriesStack) -> str:
+        """Hash the files in the order of their slices; of duplicates the first counts."""
+        members = dict.fromkeys(stack.headers[group[0]].member for group in groups)
+        digest = hashlib.sha256()
+        for member in members:
+            digest.update(self._hashes[member])
+        return digest.hexdigest()
 
 
 def slice_hu(content: bytes, shape: tuple[int, ...], where: str) -> SliceHu:
-    """Decode one DICOM file into Hounsfield units; ``where`` names the slice in messages.
+    """Decode one classic DICOM file into Hounsfield units; ``where`` names the slice in messages.
 
     The photometric interpretation only says how to show the values, so MONOCHROME1 changes nothing here.
 
@@ -178,18 +198,39 @@ def slice_hu(content: bytes, shape: tuple[int, ...], where: str) -> SliceHu:
     InputError
         ``file-truncated``, ``file-unreadable``.
     """
+    dataset = _parsed(content, where)
+    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
+    if slope is None or intercept is None or slope == 0:
+        raise _damaged(where)
+    return _decoded(dataset, shape, where, None, (slope, intercept))
+
+
+def _parsed(content: bytes, where: str) -> Dataset:
     try:
-        dataset = read_dataset(content)
-        _state_syntax(dataset)
-        stored = pixel_array(dataset, correct_unused_bits=False)
+        return read_dataset(content)
+    except EndplateError:
+        raise
+    except Exception:  # pydicom answers damage with whatever its code raises
+        raise _damaged(where) from None
+
+
+def _decoded(
+    dataset: Dataset,
+    shape: tuple[int, ...],
+    where: str,
+    frame: int | None,
+    rescale: tuple[float, float] | None,
+) -> SliceHu:
+    if rescale is None:
+        raise _damaged(where)
+    slope, intercept = rescale
+    try:
+        stored = stored_pixels(dataset, shape, frame)
     except EndplateError:
         raise
     except Exception:  # pydicom and its decoders answer damage with whatever their code raises
         raise _damaged(where) from None
     if stored.shape != shape or stored.dtype.kind not in "iu":
-        raise _damaged(where)
-    slope, intercept = number(dataset, "RescaleSlope"), number(dataset, "RescaleIntercept")
-    if slope is None or intercept is None or slope == 0:
         raise _damaged(where)
     filled, kept_padding = _padding(dataset, stored, slope, intercept)
     real = _used_bits(dataset, stored, where).astype(np.float64) * slope + intercept
@@ -236,17 +277,6 @@ def _used_bits(dataset: Dataset, stored: NDArray[Any], where: str) -> NDArray[An
     if used == allocated:
         return stored
     return (stored << (allocated - 1 - highest)) >> (allocated - used)
-
-
-def _state_syntax(dataset: Dataset) -> None:
-    """Give a file without its own statement the transfer syntax in which it was just parsed."""
-    meta = getattr(dataset, "file_meta", None)
-    if meta is not None and getattr(meta, "TransferSyntaxUID", None):
-        return
-    implicit, little = dataset.original_encoding
-    dataset.file_meta = FileMetaDataset() if meta is None else meta
-    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
 
 
 def _damaged(where: str) -> InputError:

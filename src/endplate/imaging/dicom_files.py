@@ -9,23 +9,49 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
 
 from endplate.errors import InputError
+from endplate.imaging.dicom_headers import SliceHeader, slice_headers
+from endplate.imaging.dicomdir import is_directory, listed_images
 from endplate.imaging.refusals import file_unreadable, file_unsupported
-from endplate.imaging.tags import HEADER_TAGS, SliceHeader, slice_header
+from endplate.imaging.tags import HEADER_TAGS
 from endplate.sources import value
 
 DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
 """The one transfer syntax in which the whole file behind its preamble is compressed."""
 
 PREAMBLE_BYTES = 132
+
+PIXEL_DATA = 0x7FE00010
+"""Nothing behind the pixels is read: what stands there is no image, and often no DICOM."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder or archive holds.
+
+    Parameters
+    ----------
+    headers:
+        Of all DICOM images.
+    damaged:
+        Number of DICOM files that cannot be parsed.
+    listed:
+        Images that a DICOMDIR lists: series → images (only compared, never shown); empty without one.
+    """
+
+    headers: tuple[SliceHeader, ...]
+    damaged: int = 0
+    listed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -98,9 +124,11 @@ class ZipStore:
 
 @contextmanager
 def open_store(path: Path) -> Iterator[Store]:
-    """Open a folder, a zip archive or the folder around a single file (that folder alone)."""
+    """Open a folder, a zip archive, the disc of a DICOMDIR or the folder around a single file (that alone)."""
     if path.is_dir():
         yield FolderStore(path)
+    elif is_disc(path):
+        yield FolderStore(path.parent)
     elif path.name.lower().endswith(".zip") or zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
@@ -109,6 +137,11 @@ def open_store(path: Path) -> Iterator[Store]:
             raise file_unreadable("zip archive", "it is damaged or packed in an unusual way") from None
     else:
         yield FolderStore(path.parent, recursive=False)
+
+
+def is_disc(path: Path) -> bool:
+    """Say whether a path names the list of a DICOM disc, which stands for all files beside and below it."""
+    return path.name.upper() == "DICOMDIR"
 
 
 @contextmanager
@@ -125,27 +158,30 @@ def quiet_pydicom() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def headers(store: Store) -> tuple[tuple[SliceHeader, ...], int]:
-    """Return the headers of all DICOM images and the number of damaged DICOM files.
+def headers(store: Store) -> Found:
+    """Return the headers of all DICOM images, the number of damaged files, and what a DICOMDIR lists.
 
     Files of other kinds, and DICOM files that hold no image, are passed over.
     """
     found: list[SliceHeader] = []
+    listed: dict[str, frozenset[str]] = {}
     damaged = 0
     for member in range(len(store)):
         with store.open(member) as file:
             if not is_dicom(file):
                 continue
             try:
-                header = slice_header(_parse(file, header_only=True), member)
+                dataset = _parse(file, header_only=True)
+                if is_directory(dataset):
+                    for series, images in listed_images(dataset).items():
+                        listed[series] = listed.get(series, frozenset()) | images
+                else:
+                    found.extend(slice_headers(dataset, member))
             except InputError:
                 raise
             except Exception:  # pydicom answers damage with whatever its parsers raise; it is counted
                 damaged += 1
-                continue
-        if header is not None:
-            found.append(header)
-    return tuple(found), damaged
+    return Found(tuple(found), damaged, listed)
 
 
 def read_dataset(content: bytes) -> Dataset:
@@ -184,12 +220,32 @@ def is_dicom(file: BinaryIO) -> bool:
 
 def _parse(file: BinaryIO, *, header_only: bool) -> Dataset:
     _refuse_deflate_bomb(file)
-    return pydicom.dcmread(
-        file,
-        stop_before_pixels=header_only,
-        force=True,
-        specific_tags=list(HEADER_TAGS) if header_only else None,
-    )
+    if header_only:
+        return pydicom.dcmread(
+            _Head(file),
+            stop_before_pixels=True,
+            force=True,
+            specific_tags=list(HEADER_TAGS),
+        )
+    return read_partial(file, stop_when=lambda tag, _vr, _length: tag > PIXEL_DATA, force=True)
+
+
+class _Head:
+    """The start of a file as all of it: a header whose elements claim more is damaged, not read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._limit = int(value("imaging.max_header_bytes"))
+
+    def read(self, count: int = -1) -> bytes:
+        left = max(0, self._limit - self._file.tell())
+        return self._file.read(left if count < 0 else min(count, left))
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 def _refuse_deflate_bomb(file: BinaryIO) -> None:

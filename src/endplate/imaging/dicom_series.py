@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from endplate.errors import InputError, UsageError
 from endplate.imaging.dicom_files import headers, open_store, quiet_pydicom
 from endplate.imaging.dicom_stack import SeriesStack, flaw, stacks
 from endplate.imaging.refusals import reading
-from endplate.imaging.slices import order_slices
+from endplate.imaging.series_rank import best_of
+
+LONGEST = ":longest"
+"""Behind a key: read the longest part of the series without a gap."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +26,22 @@ class SeriesInfo:
     ----------
     key:
         What to pass as ``series``; the same for the same files.
-    modality, number, description, kernel:
+    modality, number, study_date, description, kernel:
         As the files say; the description is left out where it holds a word of the patient.
+    part:
+        Which phase or acquisition of a series that holds several.
     slices:
         Number of images.
     spacing_mm:
         Distance of columns, rows and slices (median); ``None`` where the files do not say.
+    length_mm:
+        How far the slices reach.
     thickness_mm:
         Slice thickness.
+    contrast:
+        Whether the files name a contrast agent; ``None`` where they say nothing.
+    best:
+        Of several series the usable one that measures best (original, long, soft kernel, thin).
     usable, note:
         Whether it can be read, and if not why.
     """
@@ -37,20 +49,31 @@ class SeriesInfo:
     key: str
     modality: str | None
     number: int | None
+    study_date: str | None
     description: str
+    part: str
     slices: int
     spacing_mm: tuple[float, float, float] | None
-    kernel: str | None
+    length_mm: float | None
     thickness_mm: float | None
+    kernel: str | None
+    contrast: bool | None
+    best: bool
     usable: bool
     note: str
 
     def line(self) -> str:
         """Return one line for a list shown to the user."""
-        parts = [self.modality or "?", self.description, f"{self.slices} images"]
+        parts = [self.modality or "?", self.study_date or "", self.description, self.part]
+        parts.append(f"{self.slices} images")
         if self.spacing_mm is not None:
             parts.append(" × ".join(f"{mm:.2f}" for mm in self.spacing_mm) + " mm")
-        parts += [f"kernel {self.kernel}" if self.kernel else "", self.note]
+        if self.length_mm:
+            parts.append(f"{self.length_mm:.0f} mm long")
+        parts.append(f"{self.thickness_mm:.4g} mm thick" if self.thickness_mm else "")
+        parts.append(f"kernel {self.kernel}" if self.kernel else "")
+        parts.append("" if self.contrast is None else "contrast" if self.contrast else "no contrast")
+        parts += [self.note, "← measures best" if self.best else ""]
         return f"{self.key}: " + ", ".join(part for part in parts if part)
 
 
@@ -63,12 +86,20 @@ def list_series(path: Path) -> tuple[SeriesInfo, ...]:
         ``no-dicom``, or the archive cannot be read.
     """
     with reading(path), quiet_pydicom(), open_store(path) as store:
-        found, damaged = headers(store)
-        return tuple(series_info(key, stack) for key, stack in stacks(found, damaged).items())
+        return described(stacks(headers(store)))
 
 
-def choose(found: dict[str, SeriesStack], series: str | None) -> str:
-    """Return the key of the stack to read: the one asked for, or the only usable CT.
+def described(found: Mapping[str, SeriesStack]) -> tuple[SeriesInfo, ...]:
+    """Return what may be shown of each stack; the best of several usable ones is marked."""
+    usable = {key: stack for key, stack in found.items() if flaw(stack) is None}
+    best = best_of(usable) if len(found) > 1 else None
+    return tuple(series_info(key, stack, best=key == best) for key, stack in found.items())
+
+
+def choose(found: Mapping[str, SeriesStack], series: str | None) -> tuple[str, SeriesStack]:
+    """Return key and stack to read: the one asked for, or the only usable CT.
+
+    A key with ``LONGEST`` behind it stands for the longest part of its stack without a gap.
 
     Raises
     ------
@@ -78,16 +109,18 @@ def choose(found: dict[str, SeriesStack], series: str | None) -> str:
         ``several-series``, or why the only candidate cannot be read (``wrong-modality``, ...).
     """
     if series is not None:
-        if series not in found:
+        key = series.removesuffix(LONGEST)
+        if key not in found:
             raise UsageError(
                 "series-unknown",
                 f"There is no series {series!r}; there are {_listing(found)}.",
                 do="Give one of these keys as --series KEY.",
             )
-        refusal = found[series].refusal()
+        refusal = found[key].refusal()
         if refusal is not None:
             raise refusal
-        return series
+        part = found[key].longest() if series.endswith(LONGEST) else None
+        return key, found[key] if part is None else part
     refusals = {key: stack.refusal() for key, stack in found.items()}
     usable = [key for key, refusal in refusals.items() if refusal is None]
     if len(usable) > 1:
@@ -97,10 +130,24 @@ def choose(found: dict[str, SeriesStack], series: str | None) -> str:
             do="Choose one with --series KEY: thin slices and a soft-tissue or standard kernel measure best.",
         )
     if usable:
-        return usable[0]
+        return usable[0], found[usable[0]]
     # Nothing can be read: give the reason of the candidate that came closest to being a CT.
     causes = [refusal for refusal in refusals.values() if refusal is not None]
     raise max(causes, key=lambda cause: NEARNESS.get(cause.code, 1))
+
+
+def offer_part(error: InputError, key: str, stack: SeriesStack) -> InputError:
+    """Return the refusal of a stack with gaps, its remedy naming the longest part that can be read."""
+    part = stack.longest()
+    if part is None:
+        return error
+    return InputError(
+        error.code,
+        error.what,
+        intact=error.intact,
+        do=f"{error.do} Or read the longest part without a gap ({len(part.headers)} slices, "
+        f"{part.length_mm:.0f} mm) with --series {key}{LONGEST}.",
+    )
 
 
 NEARNESS = {
@@ -115,28 +162,34 @@ NEARNESS = {
 """How near a refused stack came to a usable CT."""
 
 
-def series_info(key: str, stack: SeriesStack) -> SeriesInfo:
+def series_info(key: str, stack: SeriesStack, *, best: bool = False) -> SeriesInfo:
     """Return what may be shown of a stack."""
     first, refusal = stack.first, flaw(stack)
-    spacing = None
+    spacing = length = None
     if first.pixel_spacing is not None and first.placed:
-        places = order_slices(stack.positions_lps_mm, stack.normal_lps).along_mm
+        places = stack.order.along_mm
         if len(places) > 1:
             row_mm, column_mm = first.pixel_spacing
             spacing = (column_mm, row_mm, round(float(np.median(np.diff(places))), 4))
+            length = round(places[-1] - places[0], 1)
     return SeriesInfo(
         key=key,
         modality=first.scan.modality,
         number=first.series_number,
+        study_date=first.scan.study_date,
         description=first.description,
+        part=stack.part,
         slices=max(len(stack.headers), first.frames),
         spacing_mm=spacing,
-        kernel=first.scan.kernel,
+        length_mm=length,
         thickness_mm=first.scan.slice_thickness_mm,
+        kernel=first.scan.kernel,
+        contrast=first.scan.contrast_agent,
+        best=best,
         usable=refusal is None,
         note="" if refusal is None else refusal.what.removeprefix("This is ").rstrip("."),
     )
 
 
-def _listing(found: dict[str, SeriesStack]) -> str:
-    return "; ".join(f"[{series_info(key, stack).line()}]" for key, stack in found.items())
+def _listing(found: Mapping[str, SeriesStack]) -> str:
+    return "; ".join(f"[{info.line()}]" for info in described(found))

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from pydicom.pixels.decoders.base import get_decoder
 
 from endplate.errors import InputError
+from endplate.imaging.compressed import decodable, known
+from endplate.imaging.dicom_files import Found
+from endplate.imaging.dicom_headers import SliceHeader
+from endplate.imaging.dicom_phases import split_phases
 from endplate.imaging.geometry import FloatArray
 from endplate.imaging.refusals import file_unreadable, wrong_modality
-from endplate.imaging.slices import order_slices, regular_step
-from endplate.imaging.tags import SliceHeader
+from endplate.imaging.slices import Stack, longest_run, order_slices, place_slices
 from endplate.sources import value
 
 DIRECTION_TOLERANCE = 1e-3
@@ -40,9 +42,13 @@ HOUNSFIELD_TYPES = {"", "HU", "HU_MOD", "US"}
 
 @dataclass(frozen=True)
 class SeriesStack:
-    """Images of one series that share size, direction, voxel size, frame of reference and kernel."""
+    """Images of one series that share size, direction, voxel size, frame of reference and kernel.
+
+    ``part`` says which phase or acquisition of the series they are, empty where it has one only.
+    """
 
     headers: tuple[SliceHeader, ...]
+    part: str = ""
 
     @property
     def first(self) -> SliceHeader:
@@ -72,6 +78,26 @@ class SeriesStack:
         """Centre of the first voxel of each image, LPS mm, shape (n, 3)."""
         return np.array([header.position for header in self.headers], dtype=np.float64)
 
+    @property
+    def order(self) -> Stack:
+        """The images in order along their normal."""
+        return order_slices(self.positions_lps_mm, self.normal_lps)
+
+    @property
+    def length_mm(self) -> float:
+        """Distance of the first slice from the last."""
+        along = self.order.along_mm
+        return along[-1] - along[0]
+
+    def longest(self) -> SeriesStack | None:
+        """Return the longest part without a gap or a change of distance; ``None`` where there is none."""
+        groups = self.order.groups
+        run = longest_run(self.positions_lps_mm[[group[0] for group in groups]], self.normal_lps)
+        if run is None:
+            return None
+        kept = sorted(index for group in groups[slice(*run)] for index in group)
+        return SeriesStack(tuple(self.headers[index] for index in kept), self.part)
+
     def refusal(self) -> InputError | None:
         """Return why this stack cannot be read as a CT, or ``None``."""
         return next(self._objections(), None)
@@ -94,14 +120,18 @@ class SeriesStack:
                 "a picture without a place in the patient (a screenshot or report)",
                 "Give the original CT series.",
             )
-        if not all(decodable(syntax) for syntax in {header.transfer_syntax for header in self.headers}):
+        syntaxes = {header.transfer_syntax for header in self.headers}
+        if not all(decodable(syntax) for syntax in syntaxes):
+            export = "xport the series uncompressed (Explicit VR Little Endian)."
+            install = "Install the decoders (pip install 'endplate[dicom]'), or e"
             yield _unusable(
                 "unsupported-transfer-syntax",
                 "compressed in a way that the installed packages cannot decode",
-                "Install the extra for compressed DICOM (pip install 'endplate[dicom]'), or export the "
-                "series uncompressed (Explicit VR Little Endian).",
+                (install if all(known(syntax) for syntax in syntaxes) else "E") + export,
             )
-        if not all(header.rescaled and header.rescale_type in HOUNSFIELD_TYPES for header in self.headers):
+        if not all(
+            header.rescale is not None and header.rescale_type in HOUNSFIELD_TYPES for header in self.headers
+        ):
             yield _unusable(
                 "not-hounsfield",
                 "not in Hounsfield units (the files give no rescaling to them)",
@@ -120,35 +150,30 @@ def flaw(stack: SeriesStack) -> InputError | None:
     refusal = stack.refusal()
     if refusal is not None:
         return refusal
-    order = order_slices(stack.positions_lps_mm, stack.normal_lps)
-    if len(order.groups) < value("imaging.min_slices"):
+    groups = stack.order.groups
+    if len(groups) < value("imaging.min_slices"):
         return _unusable("too-few-slices", "a stack of slices at one place", "Give the whole CT series.")
     try:
-        regular_step(stack.positions_lps_mm[[group[0] for group in order.groups]], stack.normal_lps)
+        place_slices(stack.positions_lps_mm[[group[0] for group in groups]], stack.normal_lps)
     except InputError as irregular:
         return irregular
     return None
 
 
-def stacks(found: tuple[SliceHeader, ...], damaged: int) -> dict[str, SeriesStack]:
+def stacks(found: Found) -> dict[str, SeriesStack]:
     """Group image headers into stacks; the keys count them by series number.
 
     Raises
     ------
     InputError
-        ``no-dicom`` where there is no image, ``file-unreadable`` where all are damaged.
+        ``no-dicom`` where there is no image, ``file-unreadable`` where all are damaged, ``disc-incomplete``
+        where a DICOMDIR lists images and none is there.
     """
-    if not found:
-        if damaged:
-            raise file_unreadable("DICOM series", f"all of its {damaged} files are damaged")
-        raise InputError(
-            "no-dicom",
-            "There are no DICOM images here.",
-            do="Give the folder or zip archive of the CT slices, or name the NIfTI, NRRD or MHA file itself.",
-        )
+    if not found.headers:
+        raise _nothing(found)
     groups: list[list[SliceHeader]] = []
     by_series: dict[str, list[list[SliceHeader]]] = {}
-    for header in found:
+    for header in found.headers:
         mine = by_series.setdefault(header.series_uid, [])
         group = next((group for group in mine if _belong(group[0], header)), None)
         if group is None:
@@ -157,21 +182,33 @@ def stacks(found: tuple[SliceHeader, ...], damaged: int) -> dict[str, SeriesStac
             groups.append(group)
         group.append(header)
     groups.sort(key=_rank)
-    return {str(n): SeriesStack(tuple(group)) for n, group in enumerate(groups, start=1)}
+    parts = [part for group in groups for part in split_phases(group)]
+    return {str(n): SeriesStack(tuple(part), words) for n, (part, words) in enumerate(parts, start=1)}
 
 
-def decodable(transfer_syntax: str) -> bool:
-    """Say whether the installed packages can decode pixels of a transfer syntax."""
-    try:
-        return bool(get_decoder(transfer_syntax).is_available)
-    except NotImplementedError:
-        return False
+def _nothing(found: Found) -> InputError:
+    if found.damaged:
+        return file_unreadable("DICOM series", f"all of its {found.damaged} files are damaged")
+    if found.listed:
+        count = sum(len(images) for images in found.listed.values())
+        return InputError(
+            "disc-incomplete",
+            f"The DICOMDIR lists {count} images, and none of them is there.",
+            do="Copy the whole disc with all its folders, not the DICOMDIR alone.",
+        )
+    return InputError(
+        "no-dicom",
+        "There are no DICOM images here.",
+        do="Give the folder or zip archive of the CT slices, or name the NIfTI, NRRD or MHA file itself.",
+    )
 
 
 def _belong(a: SliceHeader, b: SliceHeader) -> bool:
     """Say whether two images of a series can stand in one stack."""
-    alike = ("rows", "columns", "frame_uid", "localizer", "samples", "placed")
+    alike = ("rows", "columns", "localizer", "samples", "placed")
     if any(getattr(a, name) != getattr(b, name) for name in alike):
+        return False
+    if a.frame_uid and b.frame_uid and a.frame_uid != b.frame_uid:
         return False
     if (a.frames > 1) != (b.frames > 1) or (a.scan.modality, a.scan.kernel) != (
         b.scan.modality,

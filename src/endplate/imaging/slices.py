@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,112 @@ def regular_step(positions_mm: FloatArray, normal: FloatArray) -> tuple[FloatArr
             do=DO_REGULAR,
         )
     return origin, step
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where the slices of a volume stand, and from which of the given slices they come.
+
+    Parameters
+    ----------
+    origin_mm, step_mm:
+        First slice and step to the next, shape (3,).
+    sources:
+        Fractional number of the given slice at each slice of the volume; ``None``: one to one.
+    gaps_mm:
+        Smallest and largest distance of the given slices.
+    """
+
+    origin_mm: FloatArray
+    step_mm: FloatArray
+    sources: FloatArray | None
+    gaps_mm: tuple[float, float]
+
+
+def place_slices(positions_mm: FloatArray, normal: FloatArray) -> Placement:
+    """Return the regular grid of slices that stand in order; unequal distances are interpolated if honest.
+
+    They are where no slice can have been lost between two others (``imaging.resample_gap_ratio``), none are
+    further apart than slices may be thick (``imaging.refuse_slice_mm``), and all stand on one straight line.
+
+    Raises
+    ------
+    InputError
+        ``missing-slice``, ``irregular-slices``.
+    """
+    along = positions_mm @ normal
+    gaps = np.diff(along)
+    extent = float(gaps.min()), float(gaps.max())
+    try:
+        origin, step = regular_step(positions_mm, normal)
+    except InputError:
+        distance = float(np.median(gaps))
+        slope = _through(along, positions_mm)
+        off = positions_mm - positions_mm.mean(axis=0) - np.outer(along - along.mean(), slope)
+        if (
+            extent[1] >= value("imaging.resample_gap_ratio") * distance
+            or extent[1] > value("imaging.refuse_slice_mm")
+            or np.linalg.norm(off, axis=1).max() > value("imaging.slice_position_tolerance_mm")
+        ):
+            raise
+        count = max(2, round(float(along[-1] - along[0]) / distance)) + 1
+        targets = np.linspace(along[0], along[-1], count)
+        first = positions_mm.mean(axis=0) + (along[0] - along.mean()) * slope
+        sources: FloatArray = np.interp(targets, along, np.arange(len(along)))
+        return Placement(first, slope * (targets[1] - targets[0]), sources, extent)
+    return Placement(origin, step, None, extent)
+
+
+def interpolated(data: NDArray[Any], sources: FloatArray) -> NDArray[Any]:
+    """Return slices at fractional numbers ``sources`` of the last axis, linearly interpolated.
+
+    Whole numbers stay whole. The result has the memory order of the input: one slice after the other.
+    """
+    planes = np.moveaxis(data, -1, 0)
+    result = np.empty((len(sources), *planes.shape[1:][::-1]), dtype=data.dtype)
+    for target, at in zip(result, sources, strict=True):
+        below = min(int(at), len(planes) - 2)
+        part = np.float32(at - below)
+        mixed = (1 - part) * planes[below].astype(np.float32) + part * planes[below + 1].astype(np.float32)
+        target[...] = (mixed if data.dtype.kind == "f" else np.rint(mixed)).T
+    return result.transpose()
+
+
+def longest_run(positions_mm: FloatArray, normal: FloatArray) -> tuple[int, int] | None:
+    """Return the longest stretch [start, stop) of slices in order that stand at one regular distance.
+
+    ``None`` where fewer than ``imaging.min_slices`` do.
+    """
+    tolerance = value("imaging.slice_position_tolerance_mm")
+    steps = np.diff(positions_mm, axis=0)
+    best, start = None, 0
+    for stop in range(1, len(positions_mm) + 1):
+        ends = stop == len(positions_mm) or (
+            stop > start + 1 and np.linalg.norm(steps[stop - 1] - steps[start]) > tolerance
+        )
+        if not ends:
+            continue
+        if stop - start >= value("imaging.min_slices") and _regular(positions_mm[start:stop], normal):
+            length = float((positions_mm[stop - 1] - positions_mm[start]) @ normal)
+            if best is None or length > best[0]:
+                best = length, start, stop
+        start = stop - 1
+    return None if best is None else best[1:]
+
+
+def _regular(positions_mm: FloatArray, normal: FloatArray) -> bool:
+    try:
+        regular_step(positions_mm, normal)
+    except InputError:
+        return False
+    return True
+
+
+def _through(along: FloatArray, positions_mm: FloatArray) -> FloatArray:
+    """Direction (3,) of the straight line on which slices stand, per mm along their normal."""
+    spread = along - along.mean()
+    slope: FloatArray = (spread @ (positions_mm - positions_mm.mean(axis=0))) / float(spread @ spread)
+    return slope
 
 
 def _line(values: FloatArray, index: NDArray[np.int_]) -> tuple[FloatArray, FloatArray]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import numpy as np
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as DicomSequence
 
 from endplate.imaging.volume import ScanInfo
 
@@ -62,10 +61,35 @@ IMAGE = (
     "RescaleIntercept",
     "RescaleType",
     "LossyImageCompression",
+    "SOPInstanceUID",
+    "InstanceNumber",
 )
 
+PHASE = (
+    "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "ContentTime",
+    "TemporalPositionIdentifier",
+    "NominalPercentageOfCardiacPhase",
+    "TriggerTime",
+    "ContrastBolusVolume",
+    "ContrastBolusStartTime",
+)
+"""What tells the phases of one series apart."""
+
+GROUPS = (
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "ContrastBolusAgentSequence",
+    "DirectoryRecordSequence",
+)
+"""Where an enhanced CT keeps the same, and where a DICOMDIR keeps its list."""
+
 HEADER_TAGS: list[int] = [
-    tag for name in (*IDENTIFYING, *GEOMETRY, *SCAN, *IMAGE) if (tag := tag_for_keyword(name)) is not None
+    tag
+    for name in (*IDENTIFYING, *GEOMETRY, *SCAN, *IMAGE, *PHASE, *GROUPS)
+    if (tag := tag_for_keyword(name)) is not None
 ]
 """All that is read of a header in the first pass."""
 
@@ -81,94 +105,13 @@ SHOWN_LENGTH = 48
 NO_CONTRAST = {"NO", "NONE", "N", "NO CONTRAST", "WITHOUT", "NON CONTRAST", "0"}
 """Contents of the contrast agent tag that scanners write when none was given."""
 
-DIRECTION_ROUNDING = 0.03
-"""Direction cosines written to two decimals miss unit length and right angle by less."""
-
 OLDEST_YEARS = 130
+
+POSITIONS = re.compile(r"(HF|FF)(S|P|DL|DR)|(LF|RF)(S|P)|(AF|PF)(DL|DR)")
+"""Defined terms of the patient position: which end goes in first, and on which side the patient lies."""
 
 LARGEST = 1e9
 """No number of a CT header is larger; one that is (or is not finite) is damage."""
-
-
-@dataclass(frozen=True)
-class SliceHeader:
-    """One DICOM image.
-
-    Parameters
-    ----------
-    member:
-        Number of the file in its folder or archive.
-    series_uid, frame_uid:
-        Only compared, never shown.
-    orientation, position:
-        Direction cosines of rows and columns, and centre of the first voxel; LPS, mm. ``None``: not stated.
-    pixel_spacing:
-        Distance between rows, then between columns, mm.
-    description:
-        De-identified series description, may be empty.
-    """
-
-    member: int
-    series_uid: str
-    frame_uid: str
-    series_number: int | None
-    description: str
-    transfer_syntax: str
-    frames: int
-    samples: int
-    rows: int
-    columns: int
-    pixel_spacing: tuple[float, float] | None
-    orientation: tuple[float, ...] | None
-    position: tuple[float, float, float] | None
-    localizer: bool
-    rescaled: bool
-    rescale_type: str
-    lossy: bool
-    scan: ScanInfo
-
-    @property
-    def placed(self) -> bool:
-        """Say whether its place is whole: a position, two perpendicular unit vectors and a voxel size."""
-        if self.pixel_spacing is None or self.orientation is None or self.position is None:
-            return False
-        row, column = np.array(self.orientation).reshape(2, 3)
-        off = (row @ row - 1.0, column @ column - 1.0, row @ column)
-        return bool(np.abs(off).max() < DIRECTION_ROUNDING and min(self.pixel_spacing) > 0)
-
-
-def slice_header(dataset: Dataset, member: int) -> SliceHeader | None:
-    """Return what the header says, or ``None`` when it is not that of an image."""
-    rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
-    series = text(dataset, "SeriesInstanceUID")
-    if not rows or not columns or rows < 1 or columns < 1 or not series:
-        return None
-    spacing = numbers(dataset, "PixelSpacing", 2)
-    position = numbers(dataset, "ImagePositionPatient", 3)
-    syntax = str(
-        getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", "") or IMPLICIT_LITTLE_ENDIAN
-    )
-    return SliceHeader(
-        member=member,
-        series_uid=series,
-        frame_uid=text(dataset, "FrameOfReferenceUID"),
-        series_number=integer(dataset, "SeriesNumber"),
-        description=description(dataset),
-        transfer_syntax=syntax,
-        frames=integer(dataset, "NumberOfFrames") or 1,
-        samples=integer(dataset, "SamplesPerPixel") or 1,
-        rows=rows,
-        columns=columns,
-        pixel_spacing=None if spacing is None else (spacing[0], spacing[1]),
-        orientation=numbers(dataset, "ImageOrientationPatient", 6),
-        position=None if position is None else (position[0], position[1], position[2]),
-        localizer="LOCALIZER" in text(dataset, "ImageType").upper(),
-        rescaled=number(dataset, "RescaleSlope") is not None
-        and number(dataset, "RescaleIntercept") is not None,
-        rescale_type=text(dataset, "RescaleType").upper(),
-        lossy=text(dataset, "LossyImageCompression") == "01",
-        scan=scan_info(dataset),
-    )
 
 
 def scan_info(dataset: Dataset) -> ScanInfo:
@@ -185,7 +128,7 @@ def scan_info(dataset: Dataset) -> ScanInfo:
             study, day(text(dataset, "PatientBirthDate")), text(dataset, "PatientAge")
         ),
         patient_sex=sex if sex in ("M", "F", "O") else None,
-        patient_position=position if re.fullmatch(r"[HF]F(S|P|DL|DR)|[AP]F(S|P|DL|DR)", position) else None,
+        patient_position=position if POSITIONS.fullmatch(position) else None,
         kvp=number(dataset, "KVP"),
         kernel=shown(text(dataset, "ConvolutionKernel")) or None,
         manufacturer=shown(text(dataset, "Manufacturer")) or None,
@@ -253,6 +196,12 @@ def text(dataset: Dataset, keyword: str) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return "/".join(str(item) for item in value).strip()
     return str(value).strip()
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence; none where it is absent or damaged."""
+    value = raw(dataset, keyword)
+    return list(value) if isinstance(value, DicomSequence) else []
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:
