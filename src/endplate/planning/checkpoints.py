@@ -15,7 +15,7 @@ from endplate.anatomy.model import Frame, Pedicle, Vec3
 from endplate.anatomy.revisit import axes_of
 from endplate.papers.words import number
 from endplate.planning.model import Checkpoint, CheckpointName
-from endplate.planning.room_geometry import LevelPoses, PathPoints
+from endplate.planning.room_geometry import PathPoints
 from endplate.sources import Finding, finding
 
 DIGITS = 6
@@ -36,12 +36,12 @@ class Sight:
 
     Parameters
     ----------
-    lateral_ras, up_ras:
-        Toward the needle's side and toward the head on the true AP picture.
+    lateral_ras:
+        Toward the needle's side on the true AP picture.
     front_ras:
         Toward the front on the true lateral picture.
-    lateral_up_ras:
-        Toward the head on the true lateral picture.
+    up_ras:
+        Toward the head on both.
     midline_ras_mm:
         A point of the level's midline.
     ring_ras_mm:
@@ -51,9 +51,8 @@ class Sight:
     """
 
     lateral_ras: FloatArray
-    up_ras: FloatArray
     front_ras: FloatArray
-    lateral_up_ras: FloatArray
+    up_ras: FloatArray
     midline_ras_mm: FloatArray
     ring_ras_mm: FloatArray | None
     wall_ras_mm: FloatArray
@@ -76,10 +75,10 @@ class Sight:
 
     def beyond_wall_mm(self, point_ras_mm: FloatArray) -> float:
         """How far a point is in front of the posterior wall at its own height on lateral (negative: behind)."""
-        height = self.wall_ras_mm @ self.lateral_up_ras
+        height = self.wall_ras_mm @ self.up_ras
         order = np.argsort(height, kind="stable")
         depth = (self.wall_ras_mm @ self.front_ras)[order]
-        wall = float(np.interp(float(point_ras_mm @ self.lateral_up_ras), height[order], depth))
+        wall = float(np.interp(float(point_ras_mm @ self.up_ras), height[order], depth))
         return float(point_ras_mm @ self.front_ras) - wall
 
     def from_midline_mm(self, point_ras_mm: FloatArray) -> float:
@@ -88,13 +87,12 @@ class Sight:
 
 
 def sight(
-    points: PathPoints,
-    frame: Frame,
-    pedicle: Pedicle | None,
-    poses: LevelPoses,
-    wall_ras_mm: FloatArray | None = None,
+    points: PathPoints, frame: Frame, pedicle: Pedicle | None, wall_ras_mm: FloatArray | None = None
 ) -> Sight:
     """What the true views show for one needle.
+
+    The true AP view looks along the frame's anterior axis and the true lateral along its right axis
+    (:func:`endplate.planning.views.level_poses`), so the frame's other axes lie in the pictures at their full length.
 
     Parameters
     ----------
@@ -102,25 +100,17 @@ def sight(
         The needle.
     frame, pedicle:
         Of the level and of the needle's side, as measured.
-    poses:
-        The level's true views.
     wall_ras_mm:
-        Points of the posterior wall, shape (N, 3), ascending in no special order; ``None``: where the needle
-        crosses it.
+        Points of the posterior wall, shape (N, 3), in any order; ``None``: where the needle crosses it.
     """
     axes = axes_of(frame)
-    outward = axes.right if points.side == "right" else -axes.right
-    across = poses.ap.image_right_ras
-    forward = poses.lateral.image_right_ras
-    wall = points.wall_ras_mm[None] if wall_ras_mm is None else np.atleast_2d(wall_ras_mm)
     return Sight(
-        lateral_ras=across if float(across @ outward) >= 0.0 else -across,
-        up_ras=poses.ap.image_up_ras,
-        front_ras=forward if float(forward @ axes.anterior) >= 0.0 else -forward,
-        lateral_up_ras=poses.lateral.image_up_ras,
+        lateral_ras=axes.right if points.side == "right" else -axes.right,
+        front_ras=axes.anterior,
+        up_ras=axes.superior,
         midline_ras_mm=axes.origin_ras_mm,
         ring_ras_mm=None if pedicle is None else pedicle_ring(pedicle),
-        wall_ras_mm=wall,
+        wall_ras_mm=points.wall_ras_mm[None] if wall_ras_mm is None else np.atleast_2d(wall_ras_mm),
     )
 
 
@@ -197,7 +187,7 @@ def _ap_text(name: CheckpointName, points: PathPoints, seen: Sight, place: Float
     past = seen.lateral_of_ring_mm(place)
     if past is not None and past < 0.0:
         return f"The plan has the tip {number(-past)} mm past the medial border of the ring already: stop and check."
-    return f"The tip must not have passed the medial border of the ring{_ring_words(seen, place)}."
+    return f"Tip still inside the pedicle ring{_ring_words(seen, place)}; it must not have passed it."
 
 
 def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_depth_mm: float | None) -> str:
@@ -208,9 +198,9 @@ def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_dep
     else:
         where = f"{number(abs(beyond))} mm {'in front of' if beyond > 0.0 else 'behind'} the posterior wall"
     if name == "docking":
-        return f"Tip on the bone behind the pedicle, {where}."
+        return f"Tip on the back of the bone, {where}."
     if name == "mid-pedicle":
-        return f"Tip half way through the pedicle, {where}."
+        return f"Tip in the pedicle, {where}."
     if name == "posterior-wall":
         return f"Tip {where}: only now may it pass the medial border of the ring on AP."
     share = "" if not body_depth_mm else f", {100.0 * beyond / body_depth_mm:.0f} % of the body's depth"

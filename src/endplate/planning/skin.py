@@ -15,7 +15,7 @@ from endplate.anatomy.axes import FloatArray, unit
 from endplate.anatomy.model import Frame, Pedicle
 from endplate.anatomy.revisit import axes_of
 from endplate.planning.model import SkinEntry
-from endplate.planning.room_geometry import LevelPoses, PathPoints
+from endplate.planning.room_geometry import PathPoints
 from endplate.sources import value
 
 DIGITS = 6
@@ -29,7 +29,6 @@ def skin_entry(
     points: PathPoints,
     frame: Frame,
     pedicle: Pedicle | None,
-    poses: LevelPoses,
     skin_normal_ras: FloatArray | None = None,
 ) -> SkinEntry | None:
     """The skin mark of one needle with its intervals; ``None`` where the skin is not in view.
@@ -39,11 +38,9 @@ def skin_entry(
     points:
         The needle with its skin point.
     frame:
-        Of the level: its mid-plane is the line of the spinous processes.
+        Of the level: its mid-plane is the line of the spinous processes, its superior axis is up on the true AP view.
     pedicle:
         Of the needle's side; the needle's isthmus point stands in where none was measured.
-    poses:
-        The level's true views; heights are taken on the AP view.
     skin_normal_ras:
         Outward direction of the skin; ``None``: straight back.
     """
@@ -58,7 +55,7 @@ def skin_entry(
     middle = points.isthmus_ras_mm if pedicle is None else np.array(pedicle.isthmus_ras_mm)
     return SkinEntry(
         from_midline_mm=round(float((points.skin_ras_mm - axes.origin_ras_mm) @ outward), DIGITS),
-        above_pedicle_mm=round(float((points.skin_ras_mm - middle) @ poses.ap.image_up_ras), DIGITS),
+        above_pedicle_mm=round(float((points.skin_ras_mm - middle) @ axes.superior), DIGITS),
         from_midline_interval_mm=_interval(aside),
         depth_interval_mm=_interval(depth),
         angle_interval_deg=float(value("room.posture_turn_deg")),
