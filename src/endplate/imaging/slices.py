@@ -77,7 +77,7 @@ def regular_step(positions_mm: FloatArray, normal: FloatArray) -> tuple[FloatArr
     distance = float(np.median(gaps))
     multiples = np.rint(gaps / distance).astype(int)
     whole = np.abs(gaps / distance - multiples).max() <= GAP_ROUNDING and multiples.min() >= 1
-    if whole and multiples.max() > 1:
+    if whole and multiples.max() > 1 and not _steady(multiples):
         counts = np.concatenate([[0], np.cumsum(multiples)])
         origin, step = _line(along[:, None], counts)
         if np.abs(along - (origin + np.outer(counts, step)).ravel()).max() <= tolerance:
@@ -198,6 +198,12 @@ def _through(along: FloatArray, positions_mm: FloatArray) -> FloatArray:
     spread = along - along.mean()
     slope: FloatArray = (spread @ (positions_mm - positions_mm.mean(axis=0))) / float(spread @ spread)
     return slope
+
+
+def _steady(multiples: NDArray[np.int_]) -> bool:
+    """Say whether three gaps in a row are equally too large: then the distance changed, and nothing was lost."""
+    wide = multiples[2:] > 1
+    return bool((wide & (multiples[2:] == multiples[1:-1]) & (multiples[1:-1] == multiples[:-2])).any())
 
 
 def _line(values: FloatArray, index: NDArray[np.int_]) -> tuple[FloatArray, FloatArray]:
