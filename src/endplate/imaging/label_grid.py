@@ -16,33 +16,38 @@ _TURN_TOLERANCE = 1e-3
 """An entry of the map between two grids may differ from -1, 0 or 1 by this; the corners decide."""
 
 
-def onto_grid(labels: Volume, image: Volume) -> Volume:
+def onto_grid(labels: Volume, image: Volume, *, part: bool = False) -> Volume:
     """Return the labels on the image's voxel grid without resampling.
 
     The same grid stored in another axis order or direction is turned; a rounding difference of the affine is
-    replaced by the image's affine.
+    replaced by the image's affine. With ``part`` the labels may cover a part of the grid (formats that store only
+    what is not empty), and reach beyond it where they are empty.
 
     Raises
     ------
     InputError
-        ``label-grid-differs``: the voxels of the two do not coincide.
+        ``label-grid-differs``: the voxels of the two do not coincide, or labels lie outside the image.
     """
     if not labels.same_grid_as(image):
         turned = _turned(labels, image)
-        if turned is None:
+        if turned is not None and part:
+            turned = _within(turned, image)
+        if turned is None or not turned.same_grid_as(image):
             raise _differs(labels, image)
         labels = turned
     return replace(labels, affine=image.affine)
 
 
 def _turned(labels: Volume, image: Volume) -> Volume | None:
-    """Return the labels with axes swapped and reversed to the image's grid, ``None`` if that does not fit."""
+    """Return the labels with axes swapped and reversed to the image's, ``None`` if the axes do not fit."""
     step = np.linalg.inv(labels.affine[:3, :3]) @ image.affine[:3, :3]
     signs = np.rint(step)
     if np.abs(step - signs).max() > _TURN_TOLERANCE or not _is_turn(signs):
         return None
     axes = [int(np.flatnonzero(signs[:, column])[0]) for column in range(3)]
     directions = [int(signs[axis, column]) for column, axis in enumerate(axes)]
+    if axes == [0, 1, 2] and directions == [1, 1, 1]:
+        return labels
     start = np.zeros(3)
     for axis, direction in zip(axes, directions, strict=True):
         start[axis] = labels.shape[axis] - 1 if direction < 0 else 0
@@ -50,10 +55,29 @@ def _turned(labels: Volume, image: Volume) -> Volume | None:
     affine[:3, :3] = labels.affine[:3, :3] @ signs
     affine[:3, 3] = apply_affine(labels.affine, start)
     data = labels.data.transpose(axes)[tuple(slice(None, None, direction) for direction in directions)]
-    if not same_grid(data.shape, affine, image.shape, image.affine):
-        return None
     note = finding("labels-turned", stored="".join(labels.axis_codes), image="".join(image.axis_codes))
     return replace(labels, data=data, affine=affine, findings=(*labels.findings, note))
+
+
+def _within(labels: Volume, image: Volume) -> Volume | None:
+    """Return the labels in a volume of the image's size, ``None`` where their voxels are not the image's."""
+    offset = np.rint(image.to_voxel(labels.affine[:3, 3])).astype(int)
+    moved = image.affine.copy()
+    moved[:3, 3] = image.to_world(offset)
+    low, high = np.maximum(offset, 0), np.minimum(offset + labels.shape, image.shape)
+    if not same_grid(labels.shape, labels.affine, labels.shape, moved) or (high <= low).any():
+        return None
+    inside = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    own = tuple(slice(a, b) for a, b in zip(low - offset, high - offset, strict=True))
+    if np.count_nonzero(labels.data) != np.count_nonzero(labels.data[own]):
+        raise InputError(
+            "label-grid-differs",
+            "The label map lies on the voxels of the CT but has labels outside it: it was made from a larger CT.",
+            do="Give the CT that the labels were made from, or cut the labels to this CT.",
+        )
+    data = np.zeros(image.shape, dtype=labels.data.dtype, order="F")
+    data[inside] = labels.data[own]
+    return replace(labels, data=data, affine=image.affine)
 
 
 def _is_turn(signs: NDArray[np.float64]) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +54,43 @@ TYPES = {
 ENCODINGS = {"raw": "raw", "gz": "deflate", "gzip": "deflate", "bz2": "bzip2", "bzip2": "bzip2"}
 
 
+@dataclass(frozen=True)
+class NrrdHeader:
+    """The fields of an NRRD file, the place of the first byte behind them, and whether their end was found."""
+
+    fields: dict[str, Any]
+    data_at: int
+    ended: bool
+
+
+def nrrd_header(path: Path) -> NrrdHeader:
+    """Parse the header of an NRRD file.
+
+    Raises
+    ------
+    InputError
+        ``file-unreadable``.
+    """
+    start = header_bytes(path)
+    if not start.startswith(b"NRRD"):
+        raise file_unreadable(KIND, "it does not begin as an NRRD file does")
+    end = min((n for n in (start.find(b"\n\n"), start.find(b"\n\r\n")) if n >= 0), default=-1)
+    text, data_at = (start, len(start)) if end < 0 else (start[:end], start.index(b"\n", end + 1) + 1)
+    with damaged_header(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fields = dict(nrrd.read_header(text.splitlines(keepends=True)))
+    return NrrdHeader(fields, data_at, end >= 0)
+
+
+@contextmanager
+def damaged_header() -> Iterator[None]:
+    """Turn whatever the conversion of a damaged field raises into ``file-unreadable``."""
+    try:
+        yield
+    except (nrrd.NRRDError, ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
+        raise file_unreadable(KIND, "its header is damaged") from None
+
+
 def read_nrrd(path: Path) -> StoredImage:
     """Read one NRRD file with attached or detached data.
 
@@ -61,29 +101,27 @@ def read_nrrd(path: Path) -> StoredImage:
         ``no-orientation`` (no anatomical space, directions or origin), ``singular-affine``,
         ``spacing-implausible``.
     """
-    start = header_bytes(path)
-    if not start.startswith(b"NRRD"):
-        raise file_unreadable(KIND, "it does not begin as an NRRD file does")
-    end = min((n for n in (start.find(b"\n\n"), start.find(b"\n\r\n")) if n >= 0), default=-1)
-    text, data_at = (start, len(start)) if end < 0 else (start[:end], start.index(b"\n", end + 1) + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            header = dict(nrrd.read_header(text.splitlines(keepends=True)))
-        shape, spatial = _shape(header)
-        layout = _layout(header, shape)
-        affine = _affine(header, spatial)
-    except (nrrd.NRRDError, ValueError, TypeError, KeyError, IndexError, OverflowError, AttributeError):
-        # The parser answers damaged fields with whatever its conversions raise.
-        raise file_unreadable(KIND, "its header is damaged") from None
-    if layout.data_file is None and end < 0:
+    header = nrrd_header(path)
+    with damaged_header():
+        shape, spatial = _shape(header.fields)
+        layout = voxel_layout(header.fields, shape)
+        affine = world_affine(header.fields, spatial)
+    if layout.data_file is None and not header.ended:
         raise file_truncated(KIND)
-    data, sha256 = layout_voxels(path, layout, data_at, KIND)
+    data, sha256 = layout_voxels(path, layout, header.data_at, KIND)
     return StoredImage(data, affine, 1.0, 0.0, ScanInfo("NRRD", sha256))
 
 
-def _shape(header: dict[str, Any]) -> tuple[tuple[int, int, int], list[int]]:
-    """Return the three sizes in space and which axes they are; other axes must have one value."""
+def space_axes(header: dict[str, Any]) -> tuple[tuple[int, ...], list[int]]:
+    """Return the sizes of all axes and which of these are axes in space.
+
+    Raises
+    ------
+    InputError
+        ``no-orientation``.
+    ValueError
+        The header contradicts itself.
+    """
     sizes = tuple(int(n) for n in header["sizes"])
     if int(header["dimension"]) != len(sizes):
         raise ValueError("sizes and dimension differ")
@@ -95,14 +133,28 @@ def _shape(header: dict[str, Any]) -> tuple[tuple[int, int, int], list[int]]:
     rows = [None if row is None or np.isnan(np.asarray(row, float)).all() else row for row in directions]
     if len(rows) != len(sizes):
         raise ValueError("one direction an axis is needed")
-    spatial = [axis for axis, row in enumerate(rows) if row is not None]
+    return sizes, [axis for axis, row in enumerate(rows) if row is not None]
+
+
+def _shape(header: dict[str, Any]) -> tuple[tuple[int, int, int], list[int]]:
+    """Return the three sizes in space and which axes they are; other axes must have one value."""
+    sizes, spatial = space_axes(header)
     if len(spatial) != 3 or any(n != 1 for axis, n in enumerate(sizes) if axis not in spatial):
         raise not_three_dimensional(KIND, sizes)
     i, j, k = (sizes[axis] for axis in spatial)
     return (i, j, k), spatial
 
 
-def _layout(header: dict[str, Any], shape: tuple[int, int, int]) -> VoxelLayout:
+def voxel_layout(header: dict[str, Any], shape: tuple[int, int, int]) -> VoxelLayout:
+    """Return where and how the voxels stand.
+
+    Raises
+    ------
+    InputError
+        ``file-unsupported``.
+    ValueError
+        The header contradicts itself.
+    """
     code = TYPES.get(str(header["type"]).lower())
     encoding = ENCODINGS.get(str(header["encoding"]).lower())
     if code is None:
@@ -122,7 +174,14 @@ def _layout(header: dict[str, Any], shape: tuple[int, int, int]) -> VoxelLayout:
     return VoxelLayout(np.dtype(order + code), shape, encoding, None if name is None else str(name), skip)
 
 
-def _affine(header: dict[str, Any], spatial: list[int]) -> FloatArray:
+def world_affine(header: dict[str, Any], spatial: list[int]) -> FloatArray:
+    """Return the affine from the three axes in space to RAS mm.
+
+    Raises
+    ------
+    InputError
+        ``no-orientation``, ``file-unsupported`` (unit of length), ``singular-affine``, ``spacing-implausible``.
+    """
     signs = SPACES.get(str(header.get("space", "")).lower())
     origin = header.get("space origin")
     if signs is None or origin is None:

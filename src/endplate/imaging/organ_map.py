@@ -57,8 +57,7 @@ class OrganMap:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Canonical names of the organs in the map, in the order of ``ORGAN_IDS``."""
-        present = np.flatnonzero(np.bincount(self.data.ravel(order="K"), minlength=1))
-        return tuple(ORGAN_OF_ID[int(number)] for number in present if number)
+        return tuple(name for name, number in ORGAN_IDS.items() if (self.data == number).any())
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """Voxels of one organ, shape (I, J, K).
