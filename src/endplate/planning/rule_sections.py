@@ -178,6 +178,7 @@ class BalloonRules(Section):
     cannula_beyond_wall_mm: Mm
     cannula_to_balloon_mm: Mm
     channel_past_balloon_mm: Mm
+    centre_depth: Fraction
     volume_step_ml: Annotated[float, Field(strict=True, ge=0.05, le=2.0)]
     volume_min_ml: Annotated[float, Field(strict=True, gt=0.0, le=6.0)]
     one_side_midline_mm: Mm
