@@ -71,6 +71,10 @@ ORGAN_OF_SUBREGION: Mapping[int, str] = _numbers(
 """Canonical organ by number in the subregion map of SPINEPS and TPTBox."""
 
 
+UNRECOGNISED = {"label-scheme-unknown", "label-scheme-ambiguous", "labels-are-a-mask", "labels-out-of-order"}
+"""Refusals of a map whose numbers name no vertebrae for sure."""
+
+
 def read_organs(path: Path, *, image: Volume | None, scheme: str = "auto") -> OrganMap | None:
     """Read the organs that a label map names.
 
@@ -119,25 +123,25 @@ def _organ_numbers(source: LabelSource, ids: NDArray[np.unsignedinteger], scheme
         return {}
     if scheme != "auto":
         known = ORGAN_OF_NUMBER.get(scheme_named(scheme).name, {})
-    elif by_name and not any(level_id(source.names.get(i, "")) for i in stats):
+        return {i: known[i] for i in stats if i in known}
+    try:
+        reading, how, _ = recognise(stats, None, source, ids)
+    except InputError as error:
+        if error.code == "labels-are-subregions":
+            return {i: ORGAN_OF_SUBREGION[i] for i in stats if i in ORGAN_OF_SUBREGION}
+        if by_name and error.code in UNRECOGNISED:
+            return by_name
+        raise _not_named(error) from None
+    # A row of vertebrae found in the numbers tells more than names that do not fit it: the numbers were changed.
+    if by_name and (how == NAMED or len(reading.chain.levels) < 3):
         return by_name
-    else:
-        try:
-            reading, how, _ = recognise(stats, None, source, ids)
-        except InputError as error:
-            if error.code != "labels-are-subregions":
-                raise _not_named(error) from None
-            known = ORGAN_OF_SUBREGION
-        else:
-            if how == NAMED and by_name:
-                return by_name
-            known = ORGAN_OF_NUMBER.get(reading.scheme.name, {})
+    known = ORGAN_OF_NUMBER.get(reading.scheme.name, {})
     return {i: known[i] for i in stats if i in known}
 
 
 def _not_named(error: InputError) -> InputError:
     """Numbers alone do not tell an aorta; without a row of vertebrae the scheme stays unknown."""
-    if error.code not in {"label-scheme-unknown", "label-scheme-ambiguous", "labels-are-a-mask"}:
+    if error.code not in UNRECOGNISED:
         return error
     return InputError(
         "organs-not-named",

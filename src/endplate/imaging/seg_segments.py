@@ -37,8 +37,10 @@ def segments_of(dataset: Dataset) -> tuple[Segment, ...]:
     items = dataset.get("SegmentSequence") or []
     segments: list[Segment] = []
     for item in items:
-        number = int(item.get("SegmentNumber", 0))
-        if number < 1 or any(number == other.number for other in segments):
+        number = int(item.get("SegmentNumber", -1))
+        if number == 0:  # the background of a label map has an entry of its own
+            continue
+        if number < 0 or any(number == other.number for other in segments):
             raise file_unreadable(KIND, "its list of segments is damaged")
         kinds = list(item.get("SegmentedPropertyTypeCodeSequence") or [])
         names = [_text(item, "SegmentLabel"), _text(item, "SegmentDescription"), *_coded(kinds)]
