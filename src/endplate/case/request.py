@@ -16,10 +16,15 @@ from endplate.planning.options import PlanOptions
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files or folders as the user named them; at least one of the two."""
+    """Files or folders as the user named them; at least a CT or a label map.
+
+    ``organs`` is a map of the organs that a needle must keep away from; where it is not given, the organs that the
+    label map itself names are used.
+    """
 
     ct: Path | None = None
     labels: Path | None = None
+    organs: Path | None = None
 
     def __post_init__(self) -> None:
         if self.ct is None and self.labels is None:
@@ -29,7 +34,7 @@ class Inputs:
 
     def refuse_out_inside(self, out: Path) -> None:
         """Raise ``UsageError`` where the case would lie in an input folder and so become part of the input."""
-        for path in (self.ct, self.labels):
+        for path in (self.ct, self.labels, self.organs):
             if path is not None and path.is_dir() and out.resolve().is_relative_to(path.resolve()):
                 raise UsageError(
                     "out-inside-input",
@@ -45,7 +50,7 @@ class Inputs:
         InputError
             An input is not there or cannot be read.
         """
-        named = (("ct", self.ct), ("labels", self.labels))
+        named = (("ct", self.ct), ("labels", self.labels), ("organs", self.organs))
         return {name: input_record(path) for name, path in named if path is not None}
 
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from endplate.anatomy.model import Document
 from endplate.case.request import Inputs, Parameters
 from endplate.errors import UsageError
+from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, ScanInfo, Volume
 from endplate.sources import Finding, value
 
@@ -33,6 +34,8 @@ class ScanRecord(Document):
     image: ScanInfo | None
     image_findings: tuple[Finding, ...] = ()
     labels: LabelRecord | None
+    organs: tuple[str, ...] = ()
+    """Names of the organs that are mapped."""
 
     def findings(self) -> tuple[Finding, ...]:
         """What reading the CT and the labels found, each once."""
@@ -41,10 +44,11 @@ class ScanRecord(Document):
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A CT, a label map or both on one grid."""
+    """A CT, a label map or both on one grid, and the organs where they are known."""
 
     image: Volume | None
     labels: LabelMap | None
+    organs: OrganMap | None = None
 
     def record(self) -> ScanRecord:
         """What does not go into the voxel files."""
@@ -60,6 +64,7 @@ class Scan:
                 counted_how=labels.counted_how,
                 findings=labels.volume.findings,
             ),
+            organs=() if self.organs is None else self.organs.names,
         )
 
 
@@ -85,7 +90,31 @@ def read_scan(inputs: Inputs, parameters: Parameters) -> Scan:
     labels = None
     if inputs.labels is not None:
         labels = read_labels(inputs.labels, scheme=parameters.scheme, image=image)
-    return trim(Scan(image, labels))
+    return trim(Scan(image, labels, _read_organs(inputs, image, labels)))
+
+
+def _read_organs(inputs: Inputs, image: Volume | None, labels: LabelMap | None) -> OrganMap | None:
+    """The organs of a file of their own, else those that the label map names; on the grid of the scan.
+
+    Raises
+    ------
+    UsageError
+        A file of organs that names none of those known.
+    """
+    from endplate.imaging.organs import read_organs
+
+    grid = image if image is not None else None if labels is None else labels.volume
+    source = inputs.organs or inputs.labels
+    if source is None or grid is None:
+        return None
+    organs = read_organs(source, image=grid)
+    if organs is None and inputs.organs is not None:
+        raise UsageError(
+            "organs-none",
+            "The organ map names none of the organs that a needle must keep away from.",
+            do="Give a TotalSegmentator map or a folder of its masks (aorta, lungs, kidneys, ...), or leave it out.",
+        )
+    return organs
 
 
 def trim(scan: Scan) -> Scan:
@@ -93,15 +122,16 @@ def trim(scan: Scan) -> Scan:
 
     In-plane everything stays, so that the skin and the whole needle path remain in view.
     """
-    image, labels = scan.image, scan.labels
+    image, labels, organs = scan.image, scan.labels, scan.organs
     if image is not None and labels is not None:
         start, stop = _labelled_slab(labels)
         image = image.crop(start, stop)
         labels = replace(labels, volume=labels.volume.crop(start, stop))
+        organs = None if organs is None else replace(organs, volume=organs.volume.crop(start, stop))
     if image is not None and image.data.dtype != np.int16:
         whole = np.clip(np.rint(image.data), INT16.min, INT16.max).astype(np.int16)
         image = replace(image, data=whole)
-    return Scan(image, labels)
+    return Scan(image, labels, organs)
 
 
 def _labelled_slab(labels: LabelMap) -> tuple[list[int], list[int]]:
@@ -119,7 +149,9 @@ def _labelled_slab(labels: LabelMap) -> tuple[list[int], list[int]]:
     return start, stop
 
 
-def restore(record: ScanRecord, image: Volume | None, labels: Volume | None) -> Scan:
+def restore(
+    record: ScanRecord, image: Volume | None, labels: Volume | None, organs: Volume | None = None
+) -> Scan:
     """Put the voxels read back from a case together with their record.
 
     Raises
@@ -127,7 +159,8 @@ def restore(record: ScanRecord, image: Volume | None, labels: Volume | None) -> 
     UsageError
         The record and the files do not belong together.
     """
-    if (record.image is None) != (image is None) or (record.labels is None) != (labels is None):
+    kept = (image is not None, labels is not None, organs is not None)
+    if kept != (record.image is not None, record.labels is not None, bool(record.organs)):
         raise UsageError(
             "case-scan-damaged",
             "The case's scan files are not the ones it was made with.",
@@ -143,4 +176,4 @@ def restore(record: ScanRecord, image: Volume | None, labels: Volume | None) -> 
             body_only=record.labels.body_only,
             counted_how=record.labels.counted_how,
         )
-    return Scan(image, restored)
+    return Scan(image, restored, None if organs is None else OrganMap(organs))

@@ -21,9 +21,15 @@ from endplate.sources import Finding
 SCAN = "scan.json"
 IMAGE = "image.nii.gz"
 LABELS = "labels.nii.gz"
+ORGANS = "organs.nii.gz"
+IMPLANTS = "implants.nii.gz"
+QUALITY = "quality.json"
 SPINE = "spine.json"
 PLAN = "scenarios/planned/plan.json"
 REPORT = "report.html"
+
+SCAN_FILES = (SCAN, IMAGE, LABELS, ORGANS)
+"""Files that hold the scan as the case keeps it."""
 
 DocumentT = TypeVar("DocumentT", bound=Document)
 ReadT = TypeVar("ReadT")
@@ -118,7 +124,7 @@ class CaseFiles:
     @property
     def scan(self) -> Scan:
         """The scan as the case keeps it."""
-        return self._once(tuple(self.present.get(name) for name in (SCAN, IMAGE, LABELS)), self._read_scan)
+        return self._once(tuple(self.present.get(name) for name in SCAN_FILES), self._read_scan)
 
     @property
     def spine(self) -> Spine | None:
@@ -158,7 +164,8 @@ class CaseFiles:
             raise InternalError("case-scan-missing", "The case has no scan.", do="Please report this.")
         image = read_grid(self.folder / IMAGE) if IMAGE in self.present else None
         labels = read_grid(self.folder / LABELS, nearest=True) if LABELS in self.present else None
-        return restore(record, image, labels)
+        organs = read_grid(self.folder / ORGANS, nearest=True) if ORGANS in self.present else None
+        return restore(record, image, labels, organs)
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,7 @@ class StageView:
     @property
     def scan(self) -> Scan:
         """The scan as the case keeps it."""
-        self._declared(SCAN, IMAGE, LABELS)
+        self._declared(*SCAN_FILES)
         return self.files.scan
 
     @property

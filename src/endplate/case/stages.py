@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from endplate.case.scan import read_scan
-from endplate.case.stage import IMAGE, LABELS, PLAN, REPORT, SCAN, SPINE, Payload, Stage, StageView
+from endplate.case.stage import (
+    IMAGE,
+    LABELS,
+    ORGANS,
+    PLAN,
+    REPORT,
+    SCAN,
+    SCAN_FILES,
+    SPINE,
+    Payload,
+    Stage,
+    StageView,
+)
 from endplate.errors import InternalError
 
 
@@ -19,6 +31,8 @@ def scan(view: StageView) -> Mapping[str, Payload]:
         files[IMAGE] = found.image
     if found.labels is not None:
         files[LABELS] = found.labels.volume
+    if found.organs is not None:
+        files[ORGANS] = found.organs.volume
     return files
 
 
@@ -77,7 +91,7 @@ STAGES: tuple[Stage, ...] = (
         title="Reading the scan",
         inputs=(),
         parameters=("series", "scheme"),
-        outputs=(SCAN, IMAGE, LABELS),
+        outputs=SCAN_FILES,
         rooms=("imaging", "case"),
         function=scan,
         external=True,
@@ -85,7 +99,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="assess",
         title="Measuring the vertebrae",
-        inputs=(SCAN, IMAGE, LABELS),
+        inputs=SCAN_FILES,
         parameters=("calibration",),
         outputs=(SPINE,),
         rooms=("imaging", "anatomy", "case"),
@@ -94,7 +108,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="plan",
         title="Planning the needle paths",
-        inputs=(SCAN, IMAGE, LABELS, SPINE),
+        inputs=(*SCAN_FILES, SPINE),
         parameters=("levels", "technique", "access", "gauge", "reason"),
         outputs=(PLAN,),
         rooms=("devices", "imaging", "anatomy", "planning", "case"),
@@ -103,7 +117,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="report",
         title="Writing the report",
-        inputs=(SCAN, IMAGE, LABELS, SPINE, PLAN),
+        inputs=(*SCAN_FILES, SPINE, PLAN),
         parameters=("levels", "title", "patient_label"),
         outputs=(REPORT,),
         rooms=("papers", "devices", "imaging", "anatomy", "planning", "report", "case"),
