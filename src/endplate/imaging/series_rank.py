@@ -50,7 +50,7 @@ def best_of(usable: Mapping[str, SeriesStack]) -> str | None:
             stack.length_mm < value("imaging.best_coverage") * longest,
             thick > value("imaging.warn_slice_mm"),
             is_sharp(stack.first.scan.kernel),
-            thick > value("imaging.thin_slice_mm"),
+            round(max(thick, value("imaging.thin_slice_mm")), 1),
             -round(stack.length_mm),
             thick,
         )
