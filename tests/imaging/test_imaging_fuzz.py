@@ -20,7 +20,7 @@ from endplate.imaging.read import read_grid, read_image
 SHAPE = (12, 10, 6)
 AFFINE = grid(np.diag([-1.0, -1.0, 1.0]), spacing=(6.0, 6.0, 3.0), shape=SHAPE)
 DATA = sample(AFFINE, SHAPE)
-ROUNDS = 70
+ROUNDS = 30
 
 
 def mutations(whole: bytes, rounds: int, seed: int) -> Iterator[bytes]:
