@@ -23,13 +23,13 @@ from endplate.devices.model import Device, DiameterMm, LengthMm, VolumeMl, shipp
 from endplate.errors import UsageError
 from endplate.units import MM3_PER_ML
 
-ATTRIBUTES = (
-    "length_mm",
-    "nominal_volume_ml",
-    "max_volume_ml",
-    "rated_pressure_mpa",
-    "uninflated_diameter_mm",
-    "access_gauge",
+KEYS = (
+    "balloon.length_mm",
+    "balloon.nominal_volume_ml",
+    "balloon.max_volume_ml",
+    "balloon.rated_pressure_mpa",
+    "balloon.uninflated_diameter_mm",
+    "balloon.access_gauge",
 )
 
 BISECTIONS = 60
@@ -108,7 +108,7 @@ def capsule_diameter_mm(length_mm: float, volume_ml: float) -> float:
 @cache
 def shipped_balloons() -> dict[str, Balloon]:
     """The shipped balloons by name, the longest first."""
-    found = [Balloon(name=name, **table) for name, table in shipped("balloon", ATTRIBUTES).items()]
+    found = [Balloon(name=name, **table) for name, table in shipped(KEYS).items()]
     return in_order(found)
 
 

@@ -10,7 +10,13 @@ from pydantic import Field, model_validator
 from endplate.devices.model import Device, DiameterMm, LengthMm, shipped
 from endplate.errors import UsageError
 
-ATTRIBUTES = ("outer_diameter_mm", "inner_diameter_mm", "lengths_mm")
+NEEDLES = ("cannula.outer_diameter_mm", "cannula.inner_diameter_mm", "cannula.lengths_mm")
+
+ACCESS_SYSTEMS = (
+    "kyphoplasty_access.outer_diameter_mm",
+    "kyphoplasty_access.inner_diameter_mm",
+    "kyphoplasty_access.lengths_mm",
+)
 
 
 class Cannula(Device):
@@ -48,13 +54,13 @@ class Cannula(Device):
 @cache
 def shipped_cannulas() -> dict[str, Cannula]:
     """Needles of vertebroplasty by gauge."""
-    return _by_gauge("cannula")
+    return _by_gauge(NEEDLES)
 
 
 @cache
 def shipped_access_systems() -> dict[str, Cannula]:
     """Working cannulas of kyphoplasty by gauge."""
-    return _by_gauge("kyphoplasty_access")
+    return _by_gauge(ACCESS_SYSTEMS)
 
 
 def cannulas() -> dict[str, Cannula]:
@@ -91,6 +97,6 @@ def pick_gauge(gauge: str, known: dict[str, Cannula]) -> Cannula:
     return known[name]
 
 
-def _by_gauge(family: str) -> dict[str, Cannula]:
-    found = [Cannula(gauge=gauge, **table) for gauge, table in shipped(family, ATTRIBUTES).items()]
+def _by_gauge(keys: tuple[str, ...]) -> dict[str, Cannula]:
+    found = [Cannula(gauge=gauge, **table) for gauge, table in shipped(keys).items()]
     return {tool.gauge: tool for tool in sorted(found, key=lambda tool: -tool.outer_diameter_mm)}

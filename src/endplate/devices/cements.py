@@ -9,7 +9,12 @@ from pydantic import Field, model_validator
 
 from endplate.devices.model import Device, shipped
 
-ATTRIBUTES = ("start_viscosity_pas", "working_time_min", "density_gcc", "barium_sulphate_fraction")
+KEYS = (
+    "cement.start_viscosity_pas",
+    "cement.working_time_min",
+    "cement.density_gcc",
+    "cement.barium_sulphate_fraction",
+)
 
 Viscosity = Annotated[float, Field(strict=True, gt=0.0, le=100000.0, allow_inf_nan=False)]
 
@@ -35,5 +40,5 @@ class Cement(Device):
 @cache
 def shipped_cements() -> dict[str, Cement]:
     """The shipped classes by name, the most fluid first."""
-    found = [Cement(name=name, **table) for name, table in shipped("cement", ATTRIBUTES).items()]
+    found = [Cement(name=name, **table) for name, table in shipped(KEYS).items()]
     return {item.name: item for item in sorted(found, key=lambda item: item.start_viscosity_pas)}

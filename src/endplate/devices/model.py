@@ -33,21 +33,20 @@ class Device(BaseModel):
         return bool(self.recalled_figures)
 
 
-def shipped(family: str, attributes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def shipped(keys: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """The shipped devices of one family as plain tables by name.
 
     Parameters
     ----------
-    family:
-        First part of the constants' keys, as ``"balloon"``.
-    attributes:
-        The attributes to collect; the devices are those that the first one lists.
+    keys:
+        Constants that hold one attribute each, by device, as ``"balloon.length_mm"``; the devices are those that the
+        first one lists.
     """
-    entries = {name: constant(f"{family}.{name}") for name in attributes}
+    entries = {key.partition(".")[2]: constant(key) for key in keys}
     sources = tuple(dict.fromkeys(entry.source for entry in entries.values()))
     unread = tuple(name for name, entry in entries.items() if entry.status in ("recalled", "engineering"))
     return {
         device: {name: entry.value[device] for name, entry in entries.items()}
         | {"source": ", ".join(sources), "recalled_figures": unread}
-        for device in entries[attributes[0]].value
+        for device in constant(keys[0]).value
     }
