@@ -179,15 +179,15 @@ def _ap_text(name: CheckpointName, points: PathPoints, seen: Sight, place: Float
         )
         return f"Tip {where}."
     if points.approach == "extrapedicular":
-        return f"Tip lateral of the pedicle ring{_ring_words(seen, place)}."
+        return f"Tip beside the ring{_ring_words(seen, place)}."
     if name == "docking":
-        return f"Tip on the bone {_docking_words(seen, place)}."
+        return f"Tip on the bone, {_docking_words(seen, place)}."
     if name == "mid-pedicle":
-        return f"Tip inside the pedicle ring{_ring_words(seen, place)}."
+        return f"Tip inside the ring{_ring_words(seen, place)}."
     past = seen.lateral_of_ring_mm(place)
     if past is not None and past < 0.0:
-        return f"The plan has the tip {number(-past)} mm past the medial border of the ring already: stop and check."
-    return f"Tip still inside the pedicle ring{_ring_words(seen, place)}; it must not have passed it."
+        return f"The plan has the tip {number(-past)} mm past the ring's medial border: stop and check."
+    return f"Tip not past the ring's medial border{_border_words(seen, place)}."
 
 
 def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_depth_mm: float | None) -> str:
@@ -198,12 +198,12 @@ def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_dep
     else:
         where = f"{number(abs(beyond))} mm {'in front of' if beyond > 0.0 else 'behind'} the posterior wall"
     if name == "docking":
-        return f"Tip on the back of the bone, {where}."
+        return f"Tip on the bone, {where}."
     if name == "mid-pedicle":
-        return f"Tip in the pedicle, {where}."
+        return f"Tip {where}."
     if name == "posterior-wall":
-        return f"Tip {where}: only now may it pass the medial border of the ring on AP."
-    share = "" if not body_depth_mm else f", {100.0 * beyond / body_depth_mm:.0f} % of the body's depth"
+        return f"Tip {where}. Only now past the ring on AP."
+    share = "" if not body_depth_mm else f", {100.0 * beyond / body_depth_mm:.0f} % of the body"
     return f"Tip {where}{share}."
 
 
@@ -217,11 +217,7 @@ def _docking_words(seen: Sight, place: FloatArray) -> str:
         for amount, plus, minus in ((middle[0], "lateral of", "medial of"), (middle[1], "above", "below"))
         if abs(amount) >= AT_MM
     ]
-    return (
-        f"{' and '.join(parts)} the middle of the pedicle ring"
-        if parts
-        else "at the middle of the pedicle ring"
-    )
+    return f"{' and '.join(parts)} the ring's middle" if parts else "at the ring's middle"
 
 
 def _ring_words(seen: Sight, place: FloatArray) -> str:
@@ -229,6 +225,11 @@ def _ring_words(seen: Sight, place: FloatArray) -> str:
     if past is None:
         return ""
     return f", {number(abs(past))} mm {'lateral of' if past >= 0.0 else 'past'} its medial border"
+
+
+def _border_words(seen: Sight, place: FloatArray) -> str:
+    past = seen.lateral_of_ring_mm(place)
+    return "" if past is None else f": {number(past)} mm lateral of it"
 
 
 def _side(aside: float, side: str) -> str:

@@ -24,11 +24,16 @@ class DepthMark:
 
     @property
     def text(self) -> str:
-        """For the sheet: ``"ring 7 at the skin, and 4 mm"``."""
+        """For the sheet, what is at the skin: ``"ring 7 + 4 mm"``."""
         if self.rings_inside == 0:
-            return f"{self.inside_mm:.0f} mm inside, the first ring outside"
+            return f"{self.inside_mm:.0f} mm inside, no ring yet"
         more = round(self.past_ring_mm)
-        return f"ring {self.rings_inside} at the skin" + (f" and {more} mm" if more else "")
+        return f"ring {self.rings_inside}" + (f" + {more} mm" if more else "")
+
+
+def ring_spacing_mm() -> float:
+    """Distance of a cannula's rings where the device in hand says nothing else."""
+    return float(value("room.cannula_ring_mm"))
 
 
 def depth_marks(stops: tuple[Checkpoint, ...], spacing_mm: float | None = None) -> tuple[DepthMark, ...]:
@@ -41,7 +46,7 @@ def depth_marks(stops: tuple[Checkpoint, ...], spacing_mm: float | None = None) 
     spacing_mm:
         Distance of the rings; ``None``: ``room.cannula_ring_mm``.
     """
-    spacing = float(value("room.cannula_ring_mm")) if spacing_mm is None else spacing_mm
+    spacing = ring_spacing_mm() if spacing_mm is None else spacing_mm
     marks = []
     for stop in stops:
         if stop.skin_depth_mm is None:

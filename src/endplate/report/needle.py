@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -33,6 +34,16 @@ LABEL_SLIDES_PX = (0.0, 18.0, -18.0, 36.0, -36.0)
 LABEL_SIZE = 12.5
 
 
+@dataclass(frozen=True)
+class CutStyle:
+    """How large the cuts along a needle are, and whether their marks are named on the picture."""
+
+    width_px: float = WIDTH_PX
+    size_mm: tuple[float, float] = SIZE_MM
+    named: bool = True
+
+
+FULL = CutStyle()
 LEGEND = (
     (style.NEEDLE, "cannula at its true width"),
     (style.PEDICLE, "isthmus"),
@@ -41,7 +52,9 @@ LEGEND = (
 )
 
 
-def needle_figures(scene: Scene, spine: Spine, vertebra: Vertebra, path: NeedlePath) -> list[Figure]:
+def needle_figures(
+    scene: Scene, spine: Spine, vertebra: Vertebra, path: NeedlePath, look: CutStyle = FULL
+) -> list[Figure]:
     """Axial-oblique and sagittal-oblique cuts along one needle; empty where there is nothing to draw."""
     if scene.empty:
         return []
@@ -52,23 +65,31 @@ def needle_figures(scene: Scene, spine: Spine, vertebra: Vertebra, path: NeedleP
     if vertebra.frame is not None:
         centred = middle - axes.right * float((middle - axes.origin) @ axes.right)
     # Each plane holds the needle axis and one axis of the vertebra exactly.
-    axial = Plane(centred, -axes.right, -square_to(forward, axes.right), *SIZE_MM)
-    sagittal = Plane(middle, -square_to(forward, axes.superior), -axes.superior, *SIZE_MM)
+    axial = Plane(centred, -axes.right, -square_to(forward, axes.right), *look.size_mm)
+    sagittal = Plane(middle, -square_to(forward, axes.superior), -axes.superior, *look.size_mm)
     convergence = f"Convergence {number(path.convergence_deg)}°."
     return [
-        _figure(scene, spine, vertebra, path, axial, "axial-oblique", convergence),
-        _figure(scene, spine, vertebra, path, sagittal, "sagittal-oblique", _slope(path)),
+        _figure(scene, spine, vertebra, path, axial, "axial-oblique", convergence, look),
+        _figure(scene, spine, vertebra, path, sagittal, "sagittal-oblique", _slope(path), look),
     ]
 
 
 def _figure(
-    scene: Scene, spine: Spine, vertebra: Vertebra, path: NeedlePath, plane: Plane, cut: str, caption: str
+    scene: Scene,
+    spine: Spine,
+    vertebra: Vertebra,
+    path: NeedlePath,
+    plane: Plane,
+    cut: str,
+    caption: str,
+    look: CutStyle,
 ) -> Figure:
     level = vertebra.level
     picture = Picture(
         scene,
         plane,
-        width_px=WIDTH_PX,
+        width_px=look.width_px,
+        small=not look.named,
         alt=f"{cut.capitalize()} cut along the {path.side} needle at {level}.",
     )
     picture.ct(style.window(), pixel_mm=PIXEL_MM, order=3)
@@ -77,7 +98,7 @@ def _figure(
             picture.label(other.label_id, chosen=False)
     picture.label(vertebra.label_id, chosen=True, stroke=style.OUTLINE)
     _cannula(picture, path, plane)
-    _marks(picture, path, plane)
+    _marks(picture, path, plane, named=look.named)
     return picture.figure(caption, heading=f"{level} {path.side}: {cut}")
 
 
@@ -114,7 +135,7 @@ def _cannula(picture: Picture, path: NeedlePath, plane: Plane) -> None:
         picture.marker(marker, colour=style.ON_DARK, radius=2.5)
 
 
-def _marks(picture: Picture, path: NeedlePath, plane: Plane) -> None:
+def _marks(picture: Picture, path: NeedlePath, plane: Plane, *, named: bool) -> None:
     """Entry, isthmus, posterior wall and tip, each with its word beside the needle."""
     across = np.cross(_forward(path), plane.normal_ras)
     half = (0.5 * path.outer_diameter_mm + 3.6) * across
@@ -132,7 +153,9 @@ def _marks(picture: Picture, path: NeedlePath, plane: Plane) -> None:
     )
     taken = picture.taken()
     for words, place, colour in marks:
-        picture.marker(place, colour=colour)
+        picture.marker(place, colour=colour, radius=3.5 if named else 2.2)
+        if not named:
+            continue
         x, y = picture.at(place)
         at = _free_place(picture, (x, y), aside, words, taken)
         picture.drawing.line((x, y), (at[0], at[1] - 4), stroke=colour, stroke_width=1, stroke_opacity=0.8)

@@ -55,7 +55,7 @@ def path_table(paths: tuple[NeedlePath, ...], vertebra: Vertebra | None) -> Tabl
         ("Skin to bone", lambda path: quantity(path.depths_mm.skin_to_bone, "mm"), NO_SKIN),
         ("Bone to posterior wall", lambda path: quantity(path.depths_mm.bone_to_posterior_wall, "mm"), None),
         ("Bone to tip", lambda path: quantity(path.depths_mm.bone_to_tip, "mm"), None),
-        ("Skin entry from midline", lambda path: _beside_midline(path, vertebra), NO_SKIN),
+        ("Skin entry from midline", lambda path: beside_midline(path, vertebra), NO_SKIN),
         ("Bull's-eye view", _bulls_eye, NO_VIEW),
     ]
     if any(path.robustness.grade is not None for path in paths):
@@ -83,7 +83,7 @@ def _bulls_eye(path: NeedlePath) -> str:
     return f"{carm.console_text} ({carm.patient_position})" if carm.console_text else DASH
 
 
-def _beside_midline(path: NeedlePath, vertebra: Vertebra | None) -> str:
+def beside_midline(path: NeedlePath, vertebra: Vertebra | None) -> str:
     """How far beside the vertebra's mid-plane the needle enters the skin."""
     if path.skin_ras_mm is None or vertebra is None or vertebra.frame is None:
         return DASH

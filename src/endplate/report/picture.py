@@ -23,6 +23,7 @@ Box = tuple[float, float, float, float]
 
 _EDGE = 5.0
 LETTER_SIZE = 17.0
+SMALL_LETTER_SIZE = 11.0
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,13 @@ class Picture:
         Nominal width in CSS pixels; the height follows from the view.
     alt:
         What it shows, for those who cannot see it; the orientation is added.
+    small:
+        Small letters and no small print, for a picture of a few centimetres.
     """
 
-    def __init__(self, scene: Scene, view: View, *, width_px: float, alt: str) -> None:
+    def __init__(self, scene: Scene, view: View, *, width_px: float, alt: str, small: bool = False) -> None:
         self.scene = scene
+        self.small = small
         self.view = view
         self.px_per_mm = width_px / view.width_mm
         letters = view.letters
@@ -161,7 +165,7 @@ class Picture:
         """Finish the picture: letters, scale bar and small print go on top."""
         self._letters()
         self._scale_bar()
-        if self._notes:
+        if self._notes and not self.small:
             at = (self.drawing.width - _EDGE, self.drawing.height - _EDGE)
             self.drawing.text(
                 at, " · ".join(self._notes), size=9.5, anchor="end", halo=style.HALO, fill="#dee2e6"
@@ -172,7 +176,8 @@ class Picture:
 
     def _letters(self) -> None:
         letters = self.view.letters
-        width, height, size = self.drawing.width, self.drawing.height, LETTER_SIZE
+        width, height = self.drawing.width, self.drawing.height
+        size = SMALL_LETTER_SIZE if self.small else LETTER_SIZE
         middle = height / 2.0 + size * 0.36
         places: tuple[tuple[str, Point, Anchor], ...] = (
             (letters.left, (_EDGE, middle), "start"),
@@ -203,7 +208,7 @@ class Picture:
         self.drawing.text(
             (x + 3.0, y - 7.0),
             f"{length:.0f} mm",
-            size=11,
+            size=8 if self.small else 11,
             halo=style.HALO,
             fill=style.ON_DARK,
             class_="scale",
