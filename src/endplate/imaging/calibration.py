@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endplate.errors import UsageError
+from endplate.imaging.density_scales import (
+    Number,
+    apparent_from_ash,
+    ash_from_cha,
+    ash_from_k2hpo4,
+    cha_from_ash,
+    cha_from_k2hpo4,
+    k2hpo4_from_ash,
+    k2hpo4_from_cha,
+)
+from endplate.imaging.phantom_rods import Rod, RodScale, fit_rods, is_rods, parse_rods
 from endplate.sources import Finding, finding, value
 
-Kind = Literal["line", "uncalibrated"]
+__all__ = [
+    "Calibration",
+    "DensityEstimate",
+    "Kind",
+    "apparent_from_ash",
+    "ash_from_cha",
+    "ash_from_k2hpo4",
+    "calibrate_with_rods",
+    "cha_from_ash",
+    "cha_from_k2hpo4",
+    "k2hpo4_from_ash",
+    "k2hpo4_from_cha",
+    "parse_calibration",
+]
 
-Number = TypeVar("Number", float, NDArray[np.float64])
-"""One density or an array of them."""
+Kind = Literal["line", "phantom", "internal", "uncalibrated"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +67,8 @@ class Calibration:
     Parameters
     ----------
     kind:
-        ``"line"`` (given by the user) or ``"uncalibrated"``.
+        ``"line"`` (given by the user), ``"phantom"`` (rods in the scan), ``"internal"`` (the scan's own tissues) or
+        ``"uncalibrated"``.
     slope:
         mg/cm³ per HU.
     intercept:
@@ -133,7 +158,7 @@ class Calibration:
         if not math.isfinite(mean_hu):
             raise ValueError("the mean HU of a volume of bone is finite")
         estimate = self.slope * mean_hu + self.intercept
-        half = max(self.relative_interval * abs(estimate), self.absolute_interval)
+        half = float(self.interval_mgcc(estimate))
         low, high = value("calibration.trabecular_hu_range")
         return DensityEstimate(estimate, estimate - half, estimate + half, bone=low <= mean_hu <= high)
 
@@ -142,23 +167,54 @@ class Calibration:
         result: NDArray[np.float64] = self.slope * np.asarray(hu, dtype=np.float64) + self.intercept
         return result
 
+    def interval_mgcc(self, density_mgcc: Number) -> Number:
+        """Half width of the interval of densities, mg/cm³."""
+        half: Number = np.maximum(self.relative_interval * np.abs(density_mgcc), self.absolute_interval)
+        return half
+
     def findings(self) -> tuple[Finding, ...]:
         """What the user must know of densities by this calibration."""
-        if self.kind == "line":
+        if self.kind != "uncalibrated":
             return ()
         kvp = "tube voltage not stated" if self.kvp is None else f"{self.kvp:.0f} kVp"
         percent = 100.0 * self.relative_interval
         return (finding("density-line-assumed", slope=self.slope, kvp=kvp, percent=percent),)
 
 
-def parse_calibration(text: str) -> Calibration:
-    """Read ``SLOPE,INTERCEPT`` (mg/cm³ per HU, mg/cm³) as typed on the command line.
+def calibrate_with_rods(rods: Sequence[Rod], scale: RodScale) -> Calibration:
+    """Calibration of a phantom in the scan.
 
     Raises
     ------
     UsageError
-        ``calibration-unreadable``, ``calibration-implausible``.
+        As :func:`fit_rods`, and ``calibration-implausible``.
     """
+    line = fit_rods(rods, scale)
+    plain = Calibration.line(line.slope, line.intercept)
+    return Calibration(
+        "phantom",
+        plain.slope,
+        plain.intercept,
+        float(value("rods.accuracy")),
+        max(plain.absolute_interval, 2.0 * line.residual_mgcc),
+    )
+
+
+def parse_calibration(text: str) -> Calibration:
+    """Read a calibration as typed on the command line.
+
+    ``SLOPE,INTERCEPT`` (mg/cm³ per HU, mg/cm³), or the rods of a phantom in the scan: ``rods:HU=DENS,…``,
+    ``cha:HU=DENS,…``, ``mindways:HU=WATER/K2HPO4,…``.
+
+    Raises
+    ------
+    UsageError
+        ``calibration-unreadable``, ``calibration-implausible``, ``calibration-rods-too-few``,
+        ``calibration-rods-inconsistent``.
+    """
+    if is_rods(text):
+        scale, rods = parse_rods(text)
+        return calibrate_with_rods(rods, scale)
     parts = text.split(",")
     try:
         slope, intercept = (float(part) for part in parts)
@@ -171,50 +227,3 @@ def parse_calibration(text: str) -> Calibration:
             do="Give slope and intercept as two numbers with a comma between and decimal points: 0.82,-3.5.",
         )
     return Calibration.line(slope, intercept)
-
-
-def ash_from_k2hpo4(density_mgcc: Number) -> Number:
-    """Ash density from K2HPO4-equivalent density, mg/cm³ (Keyak 1994)."""
-    return _along("density.ash_from_k2hpo4", density_mgcc)
-
-
-def ash_from_cha(density_mgcc: Number) -> Number:
-    """Ash density from hydroxyapatite-equivalent density, mg/cm³ (Kaneko 2004)."""
-    return _along("density.ash_from_cha", density_mgcc)
-
-
-def k2hpo4_from_ash(density_mgcc: Number) -> Number:
-    """K2HPO4-equivalent density from ash density, mg/cm³ (Keyak 1994, solved for it)."""
-    return _against("density.ash_from_k2hpo4", density_mgcc)
-
-
-def cha_from_ash(density_mgcc: Number) -> Number:
-    """Hydroxyapatite-equivalent density from ash density, mg/cm³ (Kaneko 2004, solved for it)."""
-    return _against("density.ash_from_cha", density_mgcc)
-
-
-def k2hpo4_from_cha(density_mgcc: Number) -> Number:
-    """K2HPO4-equivalent density from hydroxyapatite-equivalent density, mg/cm³, by way of ash density."""
-    return k2hpo4_from_ash(ash_from_cha(density_mgcc))
-
-
-def cha_from_k2hpo4(density_mgcc: Number) -> Number:
-    """Hydroxyapatite-equivalent density from K2HPO4-equivalent density, mg/cm³, by way of ash density."""
-    return cha_from_ash(ash_from_k2hpo4(density_mgcc))
-
-
-def apparent_from_ash(density_mgcc: Number) -> Number:
-    """Wet apparent density from ash density, mg/cm³ (Schileo 2008)."""
-    return density_mgcc / float(value("density.ash_per_apparent"))
-
-
-def _along(key: str, density: Number) -> Number:
-    """Follow a line of the sources from its x to its y."""
-    slope, intercept = (float(number) for number in value(key))
-    return slope * density + intercept
-
-
-def _against(key: str, density: Number) -> Number:
-    """Follow a line of the sources from its y to its x."""
-    slope, intercept = (float(number) for number in value(key))
-    return (density - intercept) / slope

@@ -1,0 +1,81 @@
+"""Where the spine runs in each slice: from labels, or roughly from bone where there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endplate.imaging.coarse import CoarseScan, Mask
+
+Line = NDArray[np.float64]
+
+BONE_HU = 220.0
+"""Cortex and dense trabeculae, smoothed, where no labels say what is bone."""
+
+SIDE_MM = 45.0
+"""The spine lies within this of the middle of the body."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpinePlace:
+    """Per slice, in mm along the thinned axes: middle across, middle front to back, and the front of the bodies.
+
+    ``nan`` in slices without spine.
+    """
+
+    across_mm: Line
+    along_mm: Line
+    front_mm: Line
+
+    def offsets(self, scan: CoarseScan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Every voxel's distance to the right of and in front of the vertebra's middle; nan elsewhere."""
+        x = np.arange(scan.hu.shape[0])[:, None, None] * scan.spacing_mm[0]
+        y = np.arange(scan.hu.shape[1])[None, :, None] * scan.spacing_mm[1]
+        return x - self.across_mm[None, None, :], y - self.along_mm[None, None, :]
+
+    def ahead(self, scan: CoarseScan) -> NDArray[np.float64]:
+        """Every voxel's distance in front of the vertebral bodies."""
+        y = np.arange(scan.hu.shape[1])[None, :, None] * scan.spacing_mm[1]
+        return np.asarray(y - self.front_mm[None, None, :], dtype=np.float64)
+
+
+def spine_place(scan: CoarseScan) -> SpinePlace | None:
+    """Find the spine, or ``None`` where nothing looks like it."""
+    bone = scan.labels > 0 if scan.labels is not None else _bone(scan)
+    depth = scan.hu.shape[2]
+    across, along, front = (np.full(depth, np.nan) for _ in range(3))
+    for k in np.flatnonzero(bone.any(axis=(0, 1))):
+        x, y = np.nonzero(bone[:, :, k])
+        if len(x) < 8:
+            continue
+        middle = float(np.median(x))
+        near = np.abs(x - middle) * scan.spacing_mm[0] <= 12.0
+        across[k] = middle * scan.spacing_mm[0]
+        along[k] = 0.5 * float(y.min() + y.max()) * scan.spacing_mm[1]
+        if near.any():
+            front[k] = float(np.percentile(y[near], 98)) * scan.spacing_mm[1]
+    known = np.flatnonzero(np.isfinite(front))
+    if known.size == 0:
+        return None
+    inner = np.arange(known[0], known[-1] + 1)
+    window = max(1, int(12.0 / scan.spacing_mm[2]))
+    for line, reduce in ((across, np.median), (along, np.median), (front, np.max)):
+        filled = np.interp(inner, known, line[known])
+        # Between two bodies only their rims show: the farthest front near by holds.
+        line[inner] = [reduce(filled[max(0, i - window) : i + window + 1]) for i in range(len(inner))]
+    return SpinePlace(across, along, front)
+
+
+def _bone(scan: CoarseScan) -> Mask:
+    """Bone in the middle of the back half of the body."""
+    inside = np.nonzero(scan.body)
+    if len(inside[0]) == 0:
+        return np.zeros(scan.hu.shape, dtype=np.bool_)
+    x = np.arange(scan.hu.shape[0])[:, None, None] * scan.spacing_mm[0]
+    y = np.arange(scan.hu.shape[1])[None, :, None] * scan.spacing_mm[1]
+    middle = float(np.mean(inside[0])) * scan.spacing_mm[0]
+    half = float(np.mean(inside[1])) * scan.spacing_mm[1]
+    bone: Mask = scan.body & (scan.smooth > BONE_HU) & (np.abs(x - middle) <= SIDE_MM) & (y <= half)
+    return bone
