@@ -74,12 +74,16 @@ def around(scene: LevelScene, batch: Needles) -> Around:
     ends = np.concatenate([tips, batch.origins, batch.at(np.nan_to_num(batch.entry_at, nan=-20.0))])
     offset = ends - middle
     spread = float(np.linalg.norm(offset - (offset @ axis)[:, None] * axis, axis=1).max())
-    reach = spread + float(value("search.margin_cap_mm")) + 3.0
+    cap = float(value("search.margin_cap_mm"))
+    along = offset @ axis
+    low, high = float(along.min()) - cap, float(along.max()) + cap
 
     def near(points: FloatArray) -> FloatArray:
         rest = points - middle
-        off = np.linalg.norm(rest - (rest @ axis)[:, None] * axis, axis=1)
-        return np.ascontiguousarray(points[off <= reach])
+        at = rest @ axis
+        off = np.einsum("ij,ij->i", rest, rest) - at**2
+        kept = (off <= (spread + cap + 3.0) ** 2) & (at >= low) & (at <= high)
+        return np.ascontiguousarray(points[kept])
 
     structures = {one.name: one.points for one in scene.near(batch.side)}
     empty = np.empty((0, 3))

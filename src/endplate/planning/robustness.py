@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -18,6 +19,10 @@ from endplate.sources import value
 
 GRADES = ((0.0, "A"), (2.0, "B"), (4.0, "C"), (6.0, "D"))
 """Greatest breach of each grade in the manner of Gertzbein and Robbins, mm; more is E."""
+
+
+CLOSE_MM = 8.0
+"""Surfaces farther than this from every disturbed axis set no margin."""
 
 
 def grade(worst_margin_mm: float) -> str:
@@ -39,7 +44,8 @@ def robustness(scene: LevelScene, one: Needles, wish: Wish, rules: Rules, part: 
     shift, tilt = rules.search.robustness_shift_mm, np.radians(rules.search.robustness_tilt_deg)
     steps = np.array(list(product((-1.0, 0.0, 1.0), repeat=4)))
     moved = _disturbed(one, shift * steps[:, :2], tilt * steps[:, 2:])
-    margins = _clearance(scene, moved, wish, rules, part)
+    reach = np.sqrt(2.0) * (shift + tilt * float((one.tip_at - one.entry_at)[0]))
+    margins = _clearance(scene, moved, wish, rules, _close(one, part, reach + CLOSE_MM))
     return Robustness(
         breach_fraction=round(float((margins < 0.0).mean()), 6),
         worst_margin_mm=round(float(margins.min()), 6),
@@ -47,6 +53,14 @@ def robustness(scene: LevelScene, one: Needles, wish: Wish, rules: Rules, part: 
         tolerance_deg=round(_tolerance(scene, one, wish, rules, part), 6),
         perturbations=len(steps),
     )
+
+
+def _close(one: Needles, part: Around, reach_mm: float) -> Around:
+    """Of the vertebra's surface only what lies within reach of a needle's axis, if anything does."""
+    rest = part.surface - one.origins[0]
+    off = np.einsum("ij,ij->i", rest, rest) - (rest @ one.directions[0]) ** 2
+    near = off <= reach_mm**2
+    return replace(part, surface=np.ascontiguousarray(part.surface[near])) if near.any() else part
 
 
 def _disturbed(one: Needles, shifts_mm: FloatArray, tilts: FloatArray) -> Needles:

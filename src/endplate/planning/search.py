@@ -35,6 +35,9 @@ from endplate.sources import value
 BATCH = 48
 """Candidates in order whose way past neighbours and organs is looked at together."""
 
+TIP_ROOM_MM = 1.0
+"""How far beyond the candidates' tips a path's tip may be moved."""
+
 REFUSAL_OF = {
     "tip-anterior": "tip-not-reached",
     "tip-endplate": "tip-not-reached",
@@ -89,11 +92,15 @@ def search(scene: LevelScene, wish: Wish, rules: Rules) -> SearchResult:
     judged = _judge(scene, batch, wish, rules, goal, part)
     _count(judged, rejected)
     row = _first_clear(scene, judged, wish, rules, rejected)
-    if row is None:
-        nearest = finished(scene, _least_lacking(scene, judged, wish, rules), wish, rules, goal)
-        code = _code(scene, wish, rules, nearest)
-        return SearchResult(None, nearest, len(tried), dict(sorted(rejected.items())), code)
-    best = _refined(scene, judged.batch.take(np.array([row])), wish, rules, goal, part)
+    if row is not None:
+        start = judged.batch.take(np.array([row]))
+    else:
+        start, left = _mended(scene, _least_lacking(scene, judged, wish, rules), wish, rules, goal, part)
+        if left > 0.0:
+            nearest = finished(scene, start, wish, rules, goal)
+            code = _code(scene, wish, rules, nearest)
+            return SearchResult(None, nearest, len(tried), dict(sorted(rejected.items())), code)
+    best = _refined(scene, start, wish, rules, goal, part)
     path = finished(scene, best, wish, rules, goal)
     if path.breaches:
         code = _code(scene, wish, rules, path)
@@ -157,43 +164,73 @@ def _first_clear(
 
 
 def _least_lacking(scene: LevelScene, judged: _Judged, wish: Wish, rules: Rules) -> Needles:
-    """The candidate that misses its limits by the least; of the kept ones, the one that structures block least."""
-    if judged.kept.any():
-        chosen = np.flatnonzero(judged.kept)
-        chosen = chosen[_ordered(judged.keys[chosen])][:BATCH]
-        lack = lacking_mm(structure_checks(scene, judged.batch.take(chosen), wish, rules))
-        return judged.batch.take(chosen[[int(np.argmin(lack))]])
+    """The few candidates that miss all their limits, those of structures too, by the least; the best first."""
     lack = lacking_mm(judged.checks)
-    return judged.batch.take(np.array([int(np.argmin(lack))]))
+    chosen = np.argsort(lack, kind="stable")[:BATCH]
+    chosen = chosen[np.lexsort((*judged.keys[chosen].T[::-1], lack[chosen]))]
+    batch = judged.batch.take(chosen)
+    lack = lack[chosen] + lacking_mm(structure_checks(scene, batch, wish, rules))
+    return batch.take(np.argsort(lack, kind="stable")[: int(value("search.mend_starts"))])
+
+
+def _mended(
+    scene: LevelScene, starts: Needles, wish: Wish, rules: Rules, goal: Targets, part: Around
+) -> tuple[Needles, float]:
+    """Move paths that miss a limit between the candidates' places until one misses none; what is left to miss, mm."""
+    best, least = starts.take(np.array([0])), np.inf
+    for row in range(len(starts)):
+        one, left = starts.take(np.array([row])), np.inf
+        for step in value("search.refine_steps_mm"):
+            for _ in range(int(value("search.refine_rounds"))):
+                tried = _moved(scene, one, step, wish, rules, goal)
+                if len(tried) == 0:
+                    break
+                lack = lacking_mm(
+                    [
+                        *_judge(scene, tried, wish, rules, goal, part).checks,
+                        *structure_checks(scene, tried, wish, rules),
+                    ]
+                )
+                at = int(np.argmin(lack))
+                if lack[at] >= left - 1e-6:
+                    break
+                one, left = tried.take(np.array([at])), float(lack[at])
+        if left < least:
+            best, least = one, left
+        if least <= 0.0:
+            break
+    return best, least
+
+
+def _moved(scene: LevelScene, one: Needles, step: float, wish: Wish, rules: Rules, goal: Targets) -> Needles:
+    """A path and its neighbours: moved by a step at its passage or at its tip, those that can be measured."""
+    pedicle = scene.pedicle(wish.side)
+    assert pedicle is not None
+    _, _, across, up = isthmus_plane(scene, pedicle)
+    at_way = np.array([across, -across, up, -up])
+    at_tip = np.concatenate([np.eye(3), -np.eye(3)])
+    moves = np.zeros((11, 2, 3))
+    moves[1:5, 0], moves[5:, 1] = at_way, at_tip
+    low, high = goal.tips_mm.min(axis=0) - TIP_ROOM_MM, goal.tips_mm.max(axis=0) + TIP_ROOM_MM
+    tips = np.clip(one.tips + step * moves[:, 1], low, high)
+    tried = needles(scene, wish.side, one.origins + step * moves[:, 0], tips)
+    return tried.take(reaches(tried, rules, through=wish.approach == "transpedicular"))
 
 
 def _refined(
     scene: LevelScene, start: Needles, wish: Wish, rules: Rules, goal: Targets, part: Around
 ) -> Needles:
-    """Move the best path at its passage and its tip as long as that betters it and keeps every limit."""
-    pedicle = scene.pedicle(wish.side)
-    assert pedicle is not None
-    _, _, across, up = isthmus_plane(scene, pedicle)
-    moves = np.zeros((10, 2, 3))
-    for index, (end, direction) in enumerate(
-        [(0, across), (0, up), (1, np.eye(3)[0]), (1, np.eye(3)[1]), (1, np.eye(3)[2])]
-    ):
-        moves[2 * index, end], moves[2 * index + 1, end] = direction, -direction
-    box = goal.tips_mm.min(axis=0) - 0.5, goal.tips_mm.max(axis=0) + 0.5
+    """Move a path that keeps every limit as long as that betters it."""
     best = start
     key = _judge(scene, best, wish, rules, goal, part).keys[0]
     for step in value("search.refine_steps_mm"):
         for _ in range(int(value("search.refine_rounds"))):
-            through = best.origins + step * moves[:, 0]
-            tips = np.clip(best.tips + step * moves[:, 1], *box)
-            tried = needles(scene, wish.side, through, tips)
-            tried = tried.take(reaches(tried, rules, through=wish.approach == "transpedicular"))
+            tried = _moved(scene, best, step, wish, rules, goal)
             if len(tried) == 0:
                 break
             judged = _judge(scene, tried, wish, rules, goal, part)
-            order = _ordered(judged.keys)
-            better = [row for row in order if judged.kept[row] and _before(judged.keys[row], key)]
-            row = next((row for row in better if _clear(scene, tried, row, wish, rules)), None)
+            better = [r for r in _ordered(judged.keys) if judged.kept[r] and _before(judged.keys[r], key)]
+            row = next((r for r in better if _clear(scene, tried, r, wish, rules)), None)
             if row is None:
                 break
             best, key = tried.take(np.array([row])), judged.keys[row]
