@@ -181,6 +181,17 @@ def test_a_segmentation_without_vertebrae_says_so(tmp_path: Path) -> None:
     assert "3 structure(s)" in error.what
 
 
+def test_other_dicom_files_are_no_labels(tmp_path: Path) -> None:
+    content = seg_bytes(MASKS, AFFINE, NAMED).replace(b"5.1.4.1.1.66.4", b"5.1.4.1.1.48.3")
+    error = refusal(write(tmp_path / "contours.dcm", content))
+    assert error.code == "labels-dicom-kind"
+    assert "RTSTRUCT" in error.what
+    folder = tmp_path / "series"
+    folder.mkdir()
+    write(folder / "contours.dcm", content)
+    assert refusal(folder).code == "labels-no-masks"
+
+
 def test_segments_named_upside_down_are_refused(tmp_path: Path) -> None:
     """Painted names have no numbers that could be read in another scheme."""
     swapped = [segment(n, level) for n, level in enumerate(reversed(LEVELS), start=1)]

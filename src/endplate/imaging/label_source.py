@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from endplate.errors import InputError
+from endplate.imaging.dicom_files import is_dicom
 from endplate.imaging.dicom_seg import holds_segmentation, read_dicom_seg
 from endplate.imaging.label_folder import mask_files, read_mask_folder
 from endplate.imaging.label_grid import onto_grid
@@ -43,12 +44,19 @@ def _read(path: Path, id_of: IdOfName, image: Volume | None) -> LabelSource:
     with reading(path):
         segmentation = not (path.is_dir() and mask_files(path, id_of)) and holds_segmentation(path)
         layered = path.is_file() and is_segmentation(path)
+        other_dicom = not segmentation and path.is_file() and _is_dicom(path)
     if segmentation:
         return read_dicom_seg(path, id_of, image)
     if path.is_dir():
         return read_mask_folder(path, id_of)
     if layered:
         return read_seg_nrrd(path, id_of)
+    if other_dicom:
+        raise InputError(
+            "labels-dicom-kind",
+            "The DICOM file is no segmentation (SEG); images and contours (RTSTRUCT) are not read as labels.",
+            do="Give the DICOM SEG, or convert the contours to a label map (3D Slicer does).",
+        )
     volume = read_grid(path, nearest=True)
     names = names_in_file(path)
     own = name_of_file(path) or ""
@@ -65,3 +73,8 @@ def not_named(source: LabelSource, what: str) -> InputError:
         f"The segmentation has {source.structures} structure(s); none is named or coded as a {what}.",
         do="Name the segments after the levels (T12, L1, ...) and save again.",
     )
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_dicom(file)
