@@ -32,10 +32,14 @@ case: the number stands as it is.
 
 
 def rooms_hash(rooms: Sequence[str]) -> str:
-    """Hash of the code of some rooms and of the constants they read; comments and blank lines do not count."""
+    """Hash of the code of some rooms (or single modules) and of the constants they read.
+
+    Comments and blank lines do not count.
+    """
     digest = hashlib.sha256()
     for room in sorted(rooms):
-        for file in sorted((PACKAGE / room).rglob("*.py")):
+        place = PACKAGE / room
+        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
             digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0")
             for line in file.read_text("utf-8").splitlines():
                 if line.strip() and not line.lstrip().startswith("#"):

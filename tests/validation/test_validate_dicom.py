@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import records
+from reading_modules import READING
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "imaging"))
 
@@ -57,7 +58,7 @@ def test_dicom_matrix(tmp_path: Path) -> None:
         order=40,
         method="A made-up body with two dense balls is written with one fault at a time and read back. Balls lie off "
         "the middle on all axes, so that a flip or a wrong order of slices shows as centimetres.",
-        rooms=["imaging"],
+        rooms=READING,
         rows=rows,
         details=["\n".join(lines)],
     )

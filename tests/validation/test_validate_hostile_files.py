@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import collections
 import multiprocessing
-import resource
-import sys
-import tempfile
-import time
-from pathlib import Path
-from typing import Any
 
+import hostile_worker
 import pytest
 import records
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "imaging"))
+from reading_modules import READING
 
 FILES = 2000
 BATCH = 200
@@ -25,30 +19,12 @@ MEMORY_MB = 1024
 """Room for the libraries and compiled code, and for no image of a size that a header claims."""
 
 
-def _batch(start: int, stop: int, out: Any) -> None:
-    """Read some files in a process of its own, so that even a crash of a decoder is seen."""
-    from hostile import attempt, hostile, make_seeds
-
-    with tempfile.TemporaryDirectory() as folder:
-        seeds = make_seeds(Path(folder) / "seeds")
-        for number in range(start, stop):
-            path = hostile(seeds, number, Path(folder) / "x")
-            began = time.monotonic()
-            try:
-                said = attempt(path)
-            except Exception as error:
-                said = f"TRACEBACK {number} {type(error).__name__}"
-            out.put(
-                (number, said, time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-            )
-
-
 def _read_all() -> tuple[list[str], float, float, list[str]]:
     said, slowest, peak, lost = [], 0.0, 0.0, []
     context = multiprocessing.get_context("spawn")
     for start in range(0, FILES, BATCH):
         out = context.Queue()
-        worker = context.Process(target=_batch, args=(start, start + BATCH, out))
+        worker = context.Process(target=hostile_worker.read_batch, args=(start, start + BATCH, out))
         worker.start()
         for number in range(start, start + BATCH):
             try:
@@ -103,7 +79,7 @@ def test_hostile_files() -> None:
         method=f"{FILES} files from whole ones (DICOM explicit, implicit, deflated, RLE, JPEG, JPEG lossless, JPEG-LS, "
         "JPEG 2000, enhanced, a disc with DICOMDIR; NIfTI; NRRD) by bit flips, cuts, insertions, absurd values of "
         "named elements, towers of sequences and spoilt starts of code streams; the same files each time.",
-        rooms=["imaging"],
+        rooms=READING,
         rows=rows,
         details=["\n".join(table)],
     )

@@ -90,20 +90,27 @@ def show_plan_document(plan: Plan, manner: Manner, *, end: bool = True) -> None:
         _safety(manner)
 
 
+WIDE = {"series": 3, "remark": 2}
+"""Columns of the table of series that share the room left by the others."""
+
+
 def show_series(found: Sequence[Any], manner: Manner) -> None:
     """List DICOM series."""
-    rows = [_plain(entry) for entry in found]
     if manner.json:
-        print_json({"schema": "endplate/series/1", "series": rows})
+        print_json({"schema": "endplate/series/1", "series": [_plain(entry) for entry in found]})
         return
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    rows = [entry.cells() for entry in found]
+    best = "← measures best" if any(entry.best for entry in found) else None
+    table = Table(
+        box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True, caption=best, caption_justify="left"
+    )
     for name in rows[0] if rows else ():
-        table.add_column(name.replace("_", " "))
+        table.add_column(name, no_wrap=name in ("key", "date", "voxel mm"), ratio=WIDE.get(name))
     for row in rows:
-        table.add_row(*("–" if value is None else str(value) for value in row.values()))
+        table.add_row(*(value or "–" for value in row.values()))
     console().print(table)
 
 

@@ -18,6 +18,10 @@ LONGEST = ":longest"
 """Behind a key: read the longest part of the series without a gap."""
 
 
+LINE_UNITS = {"voxel mm": "mm", "length mm": "mm long", "thick mm": "mm thick"}
+"""Lengths in a line of text: column of the table and the words behind its number."""
+
+
 @dataclass(frozen=True)
 class SeriesInfo:
     """One series (or one of several stacks of slices in a series), with nothing that names the patient.
@@ -62,18 +66,29 @@ class SeriesInfo:
     usable: bool
     note: str
 
+    def cells(self) -> dict[str, str]:
+        """Return the row of a table shown to the user, by column."""
+        return {
+            "key": self.key + (" ←" if self.best else ""),
+            "date": self.study_date or "",
+            "series": ", ".join(part for part in (self.modality or "?", self.description, self.part) if part),
+            "images": str(self.slices),
+            "voxel mm": "" if self.spacing_mm is None else " × ".join(f"{mm:.2f}" for mm in self.spacing_mm),
+            "thick mm": f"{self.thickness_mm:.4g}" if self.thickness_mm else "",
+            "length mm": f"{self.length_mm:.0f}" if self.length_mm else "",
+            "kernel": self.kernel or "",
+            "contrast": "" if self.contrast is None else "yes" if self.contrast else "no",
+            "remark": self.note,
+        }
+
     def line(self) -> str:
         """Return one line for a list shown to the user."""
-        parts = [self.modality or "?", self.study_date or "", self.description, self.part]
-        parts.append(f"{self.slices} images")
-        if self.spacing_mm is not None:
-            parts.append(" × ".join(f"{mm:.2f}" for mm in self.spacing_mm) + " mm")
-        if self.length_mm:
-            parts.append(f"{self.length_mm:.0f} mm long")
-        parts.append(f"{self.thickness_mm:.4g} mm thick" if self.thickness_mm else "")
-        parts.append(f"kernel {self.kernel}" if self.kernel else "")
-        parts.append("" if self.contrast is None else "contrast" if self.contrast else "no contrast")
-        parts += [self.note, "← measures best" if self.best else ""]
+        cells = self.cells()
+        contrast = {"yes": "contrast", "no": "no contrast"}.get(cells["contrast"], "")
+        parts = [self.modality or "?", cells["date"], self.description, self.part, f"{self.slices} images"]
+        parts += [f"{cells[name]} {unit}" for name, unit in LINE_UNITS.items() if cells[name]]
+        parts += [f"kernel {self.kernel}" if self.kernel else "", contrast, self.note]
+        parts.append("← measures best" if self.best else "")
         return f"{self.key}: " + ", ".join(part for part in parts if part)
 
 

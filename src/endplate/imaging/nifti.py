@@ -139,7 +139,8 @@ def _affine(header: Any, shape: tuple[int, int, int]) -> tuple[FloatArray, tuple
     if float(header["pixdim"][0]) not in (-1.0, 1.0):
         header["pixdim"][0] = 1.0  # the standard: any other handedness flag means right-handed
     try:
-        sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+        with np.errstate(all="ignore"):  # damaged numbers are refused below
+            sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
     except (HeaderDataError, ValueError, np.linalg.LinAlgError):
         raise file_unreadable(KIND, "its orientation is damaged") from None
     unit = MM_PER_UNIT.get(int(header["xyzt_units"]) & 7)
