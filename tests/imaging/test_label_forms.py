@@ -17,6 +17,7 @@ from endplate.imaging.label_codes import NAME_OF_CODE
 from endplate.imaging.label_names import level_in_name, organ_in_name
 from endplate.imaging.labels import read_labels
 from endplate.imaging.levels import VERSE_IDS
+from endplate.imaging.shear import rectify
 from endplate.imaging.volume import LabelMap, Volume
 
 LEVELS = ("T12", "L1", "L2")
@@ -197,6 +198,30 @@ def test_segments_named_upside_down_are_refused(tmp_path: Path) -> None:
     swapped = [segment(n, level) for n, level in enumerate(reversed(LEVELS), start=1)]
     error = refusal(write(tmp_path / "seg.dcm", seg_bytes(MASKS, AFFINE, swapped)), image=CT)
     assert error.code == "labels-out-of-order"
+
+
+@pytest.mark.parametrize("axes", ["LPS", "RAS"])
+@pytest.mark.parametrize("degrees", [-17.0, 12.0])
+def test_frames_of_a_tilted_gantry_lie_on_the_straightened_ct(
+    tmp_path: Path, axes: str, degrees: float
+) -> None:
+    """The CT's slices were moved within their planes when it was read; frames left out must not matter."""
+    truth, tilted = draw(IDS, spacing=(3.0, 2.5, 2.0), orientation=axes)
+    tilted[1, 2] += 2.0 * np.tan(np.deg2rad(degrees))
+    image = rectify(np.zeros(truth.shape, dtype=np.int16), tilted, fill=-1024.0)
+    assert image.tilt_deg == pytest.approx(abs(degrees))
+    expected = rectify(truth, tilted, fill=0.0, nearest=True).data
+    ct = Volume(image.data, image.affine)
+    path = tmp_path / "seg.dcm"
+    for order in (None, shuffled):
+        write(path, seg_bytes([truth == n for n in IDS.values()], tilted, NAMED, order=order))
+        assert np.array_equal(read_labels(path, image=ct).data, expected)
+    off = tilted.copy()
+    off[2, 3] += 0.9
+    assert (
+        refusal(write(path, seg_bytes([truth == n for n in IDS.values()], off, NAMED)), image=ct).code
+        == "label-grid-differs"
+    )
 
 
 def test_irregular_frames_are_refused(tmp_path: Path) -> None:

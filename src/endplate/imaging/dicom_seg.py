@@ -16,8 +16,9 @@ from pydicom.dataset import Dataset
 
 from endplate.errors import EndplateError, InputError
 from endplate.imaging.dicom_files import is_dicom, open_store, quiet_pydicom, read_dataset, read_member
-from endplate.imaging.geometry import LPS_FROM_RAS
+from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray
 from endplate.imaging.label_paint import Canvas, IdOfName, LabelSource, first_id
+from endplate.imaging.label_tilt import onto_straightened
 from endplate.imaging.refusals import EXPORT_AGAIN, file_truncated, file_unreadable, reading
 from endplate.imaging.seg_frames import FrameGrid, SegFrame, frame_grid, frame_pixels, frames_of
 from endplate.imaging.seg_segments import KIND, Segment, segments_of
@@ -86,10 +87,8 @@ def _read(content: bytes, id_of: IdOfName, image: Volume | None) -> LabelSource:
     grid = frame_grid(dataset, frames, image)
     check_size(grid.shape, KIND)
     canvas = _painted(dataset, frames, grid, numbers)
-    # From position along row, column and stack in LPS to RAS.
-    upright = rectify(canvas.ids, LPS_FROM_RAS @ grid.affine_lps, fill=0.0, nearest=True)
     scan = ScanInfo("DICOM", hashlib.sha256(content).hexdigest(), modality="SEG")
-    volume = Volume(upright.data.astype(np.uint8, copy=False), upright.affine, scan)
+    volume = _upright(canvas, LPS_FROM_RAS @ grid.affine_lps, scan, image)
     wanted = [segment for segment in segments if numbers[segment.number]]
     return LabelSource(
         volume,
@@ -100,6 +99,16 @@ def _read(content: bytes, id_of: IdOfName, image: Volume | None) -> LabelSource:
         structures=len(segments),
         conflicts=tuple(sorted({numbers[s.number] for s in wanted if _contradicts(s, id_of)})),
     )
+
+
+def _upright(canvas: Canvas, affine: FloatArray, scan: ScanInfo, image: Volume | None) -> Volume:
+    """The painted slices on a rectangular grid: that of the CT where they are the slices of its tilted gantry."""
+    upright = rectify(canvas.ids, affine, fill=0.0, nearest=True)
+    if upright.tilt_deg and image is not None:
+        placed = onto_straightened(canvas.ids, affine, image)
+        if placed is not None:
+            return Volume(placed, image.affine, scan)
+    return Volume(upright.data.astype(np.uint8, copy=False), upright.affine, scan)
 
 
 def _painted(
