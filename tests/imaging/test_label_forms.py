@@ -421,7 +421,7 @@ def test_mutated_segmentations_are_read_or_refused(tmp_path: Path) -> None:
     }
     refused = 0
     for name, whole in forms.items():
-        for trial in range(120):
+        for trial in range(40):
             content = bytearray(whole)
             low = 0 if trial % 2 else int(rng.integers(0, min(2000, len(content) - 1)))
             for _ in range(int(rng.integers(1, 12))):
@@ -435,4 +435,4 @@ def test_mutated_segmentations_are_read_or_refused(tmp_path: Path) -> None:
                 refused += bool(error.do)
                 continue
             assert set(np.unique(labels.data)) <= {0, *VERSE_IDS.values()}
-    assert refused > 100
+    assert refused > 50
