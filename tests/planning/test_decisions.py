@@ -190,7 +190,7 @@ def test_the_rule_may_prefer_one_needle():
     [
         (3.0, 0.7, "vertebroplasty", True),
         (3.1, 0.7, "vertebroplasty", False),
-        (-3.0, 0.61, "vertebroplasty", False),
+        (-3.0, 0.59, "vertebroplasty", False),
         (3.0, 0.5, "kyphoplasty", True),
         (3.1, 0.7, "kyphoplasty", False),
     ],

@@ -178,11 +178,11 @@ def test_cement_bounds_the_balloon():
 
 
 def test_refusals_name_side_and_wall():
-    refused = choose({"left": straight(), "right": straight(half_height_mm=5.0)})
+    refused = choose({"left": straight(), "right": straight(half_height_mm=4.0)})
     assert isinstance(refused, NoBalloon)
     assert len(refused.reasons) == 1
     assert "right needle" in refused.reasons[0].text
-    assert "endplate" in refused.reasons[0].text
+    assert "would press 0.3 mm into the endplate" in refused.reasons[0].text
     short = choose({"left": straight(depth_mm=10.0)})
     assert isinstance(short, NoBalloon)
     assert short.reasons[0].code == "refused-balloon-short"
@@ -219,3 +219,16 @@ def test_the_room_along_an_axis_of_a_measured_box(turn_deg):
     assert room.side_mm[core] == pytest.approx(20.5 - np.abs(x[core]), abs=0.3)
     assert (room.anterior_mm[y > 16.5] < 0.0).all()
     assert room.least("endplate", -1.0, 5.0) == -math.inf
+
+
+def test_a_broken_corner_is_not_the_front_wall():
+    grid, body = box()
+    high = grid.coordinate(2) > 4.0
+    ahead = grid.coordinate(1) > 0.0
+    body.mask[:, ahead[:, None] & high[None, :]] = False
+    surfaces = find_surfaces(grid, body.mask)
+    start = grid.axes.to_world(np.array([0.0, -25.0, -6.0]))
+    room = axis_room(grid, body, surfaces, start, np.array([0.0, 1.0, 0.0]), 45.0)
+    # In front the body is 16 mm high: the lost corner is nearer than the front, and it is endplate.
+    assert room.at("anterior", 25.0) == pytest.approx(15.5, abs=0.3)
+    assert room.at("endplate", 35.0) == pytest.approx(6.5, abs=0.6)

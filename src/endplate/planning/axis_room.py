@@ -19,8 +19,11 @@ STEP_MM = 0.25
 WALLS = ("posterior", "anterior", "endplate", "side")
 """Walls in the order in which a lack is told."""
 
-FACING_SLOPE = 1.0
-"""A wall belongs to the front, not to a side, where it runs at less than 45° to the coronal plane."""
+FACING_SLOPE = 0.58
+"""A wall belongs to the front where it turns less than 30° from the coronal plane; what turns more is side wall."""
+
+FRONT_HOLLOW_MM = 4.0
+"""The front wall is hollow by less than this; what lies deeper behind the foremost outline is a broken endplate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,9 @@ def _outline(grid: LocalGrid, body: Body) -> tuple[FloatArray, FloatArray]:
     slope = np.abs(
         np.gradient(ndimage.uniform_filter1d(front_y, 5, axis=0, mode="nearest"), grid.step_mm, axis=0)
     )
-    ix, iz = np.nonzero(covered & (slope <= FACING_SLOPE))
+    foremost = np.where(covered, front_y, -np.inf).max(axis=1)
+    outermost = front_y >= foremost[:, None] - FRONT_HOLLOW_MM
+    ix, iz = np.nonzero(covered & outermost & (slope <= FACING_SLOPE))
     front = np.stack([x[ix], front_y[ix, iz], z[iz]], axis=1)
     right = x[mask.shape[0] - 1 - mask[::-1].argmax(axis=0)] + half
     left = x[mask.argmax(axis=0)] - half

@@ -174,11 +174,16 @@ def _reasons(
                     balloon=miss.balloon.name,
                     volume=miss.volume_ml,
                     wall=WALL_WORDS[miss.wall],
-                    distance=miss.distance_mm,
+                    lies=_lies(miss.distance_mm),
                     limit=miss.limit_mm,
                 )
             )
     return tuple(reasons) or (finding("refused-balloon-overlap", level=level),)
+
+
+def _lies(distance_mm: float) -> str:
+    """Where a balloon's surface would lie, in words that a wall's name follows."""
+    return f"come to {distance_mm:.1f} mm from" if distance_mm >= 0.0 else f"press {-distance_mm:.1f} mm into"
 
 
 WALL_WORDS = {
