@@ -140,6 +140,7 @@ def test_the_longest_that_takes_its_nominal_volume_is_chosen():
     assert set(chosen.paths) == {"left", "right"}
     assert "Two balloons 20/3" in chosen.decision.text
     assert chosen.choice.recalled
+    assert [item.code for item in chosen.warnings] == ["balloon-recalled"]
 
 
 def test_a_slender_cannula_lets_the_slender_balloons_through():

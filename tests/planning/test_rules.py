@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from endplate.errors import InputError, InternalError
 from endplate.planning.rules import SECTIONS, Rules, load_rules, shipped_table
+from endplate.planning.site_cautions import site_findings
 from endplate.sources import citations
 
 ENTRIES = [
@@ -155,6 +156,26 @@ def test_a_site_file_that_is_not_there_or_too_large(tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"name: \xe9\n")
     with pytest.raises(InputError, match="not a YAML text"):
         load_rules(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("search: {margin_hard_mm: {medial: 0.9}}", ["rule-less-safe"]),
+        ("search: {margin_hard_mm: {medial: 1.1}}", ["rule-changed"]),
+        ("cement: {cap_ml: {L1-L6: 6.5}}", ["rule-less-safe"]),
+        ("cement: {cap_ml: {L1-L6: 5.5}, min_ml: 1.5}", ["rule-changed", "rule-changed"]),
+        ("session: {levels_max: 3}", []),
+        ("search: {target_depth: [0.7]}", ["rule-changed"]),
+        ("access: {when_one_suffices: unipedicular}", ["rule-changed"]),
+    ],
+)
+def test_the_plan_is_told_what_the_site_changed(tmp_path, text, codes):
+    rules = load_rules(site(tmp_path, f"rules: {{{text}}}\n"))
+    found = site_findings(rules)
+    assert [item.code for item in found] == codes
+    assert all("instead of" in item.text for item in found)
+    assert site_findings(load_rules()) == ()
 
 
 def test_rules_survive_their_own_json():

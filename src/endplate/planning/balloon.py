@@ -37,6 +37,7 @@ class LevelBalloons:
     middles_mm: dict[Side, float]
     """Depth of each balloon's middle from its needle's entry."""
     decision: Decision
+    warnings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def choose_balloon(
             break
     if best is None:
         return NoBalloon("balloon-no-room", _reasons(level, needles, candidates, rules))
-    return _document(needles, best, working, rules, limit_ml)
+    return _document(level, needles, best, working, rules, limit_ml)
 
 
 def _candidates(catalogue: Catalogue, working: Cannula, options: PlanOptions) -> tuple[Balloon, ...]:
@@ -196,6 +197,7 @@ WALL_WORDS = {
 
 
 def _document(
+    level: str,
     needles: Mapping[Side, NeedleRoom],
     fits: Mapping[Side, BalloonFit],
     working: Cannula,
@@ -235,7 +237,9 @@ def _document(
         inputs=inputs,
         source=rules.source("balloon.endplate_mm"),
     )
-    return LevelBalloons(choice, paths, {side: one.middle_mm for side, one in fits.items()}, decision)
+    middles = {side: one.middle_mm for side, one in fits.items()}
+    warnings = (finding("balloon-recalled", level=level, name=balloon.name),) if balloon.recalled else ()
+    return LevelBalloons(choice, paths, middles, decision, warnings)
 
 
 def thinner(tools: Sequence[Cannula]) -> Cannula:

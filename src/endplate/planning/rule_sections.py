@@ -194,10 +194,10 @@ class CapByRegion(Document):
     lumbar: Ml = Field(alias="L1-L6")
 
     def of(self, level: str) -> float:
-        """The cap of a level such as ``"T12"`` (a thirteenth thoracic vertebra counts as the twelfth)."""
+        """The cap of a level such as ``"T12"`` (T13 counts as T12, what lies above T1 as T1)."""
         if level.startswith("L"):
             return self.lumbar
-        number = int(level[1:])
+        number = int(level[1:]) if level.startswith("T") else 1
         if number <= 4:
             return self.upper_thoracic
         return self.middle_thoracic if number <= 9 else self.lower_thoracic
