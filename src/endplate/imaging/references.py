@@ -15,6 +15,9 @@ from endplate.sources import value
 DISC_MM = 5.0
 """Radius of the disc in which blood must be even."""
 
+AIR_WIDTH_HU = 25.0
+"""Smoothed air lies within this of its commonest value; foam and cloth do not."""
+
 
 def find_references(
     scan: CoarseScan, kvp: float | None, noise_hu: float | None
@@ -32,11 +35,18 @@ def find_references(
 
 
 def air(scan: CoarseScan) -> ReferenceRecord | None:
-    """Air outside the patient, away from skin and clothes; filling outside the scanned field is left out."""
+    """Air outside the patient, away from skin and clothes: the commonest value, which leaves out foam and cloth.
+
+    Filling outside the scanned field is not air.
+    """
     low, high = value("internal.tissue_range_hu")["air"]
     away = float(value("internal.places_mm")["skin_air"])
-    outside = ~scan.grow(scan.body, away)
-    mask = outside & (scan.hu >= low) & (scan.smooth <= high) & (scan.smooth > -1020.0)
+    outside = ~scan.grow(scan.body, away) & (scan.smooth >= low) & (scan.smooth <= high)
+    if not outside.any():
+        return None
+    counts, edges = np.histogram(scan.smooth[outside], np.arange(low, high + 4.0, 4.0))
+    common = float(edges[int(np.argmax(ndimage.uniform_filter1d(counts.astype(np.float64), 3)))]) + 2.0
+    mask = outside & (np.abs(scan.smooth - common) <= AIR_WIDTH_HU)
     return _record(scan, "air", mask, "outside the patient")
 
 

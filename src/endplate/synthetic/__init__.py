@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from endplate.synthetic.lesion_spec import ArchBreakSpec, LesionSpec
     from endplate.synthetic.norms import DEFAULT_LEVELS, default_spec, random_spec
     from endplate.synthetic.phantom import Phantom, build_phantom
+    from endplate.synthetic.scanner_spec import ScannerSpec
     from endplate.synthetic.spec import (
         BodyShape,
         DiscSpec,
@@ -38,6 +39,7 @@ __all__ = [
     "Phantom",
     "PhantomSpec",
     "PhantomTruth",
+    "ScannerSpec",
     "SoftTissueSpec",
     "VertebraSpec",
     "build_phantom",
@@ -65,6 +67,7 @@ _HOME = {
         ),
         "spec",
     ),
+    "ScannerSpec": "scanner_spec",
     **dict.fromkeys(("LevelTruth", "PhantomTruth"), "truth"),
 }
 

@@ -15,13 +15,13 @@ from endplate.sources import value
 from endplate.synthetic import bone_ct, sampling, tissue
 from endplate.synthetic import rows as r
 from endplate.synthetic.anatomy import SolvedSpine
-from endplate.synthetic.density import hu_of_density
 from endplate.synthetic.grid import GridSpec, voxel_box
-from endplate.synthetic.lesion import paint_lesions
 from endplate.synthetic.implant import has_implants, paint_implants
+from endplate.synthetic.lesion import paint_lesions
+from endplate.synthetic.scanner import bone_line, noise, paint_couch, shift_hu
 from endplate.synthetic.spec import refuse
 from endplate.synthetic.streaks import add_streaks
-from endplate.synthetic.trunk import tissue_numbers, trunk_tables
+from endplate.synthetic.trunk import skin_line, tissue_numbers, trunk_tables
 from endplate.units import MM3_PER_ML
 
 TEXTURE_TILE = 64
@@ -37,7 +37,7 @@ def build_ct(
     spine: SolvedSpine, grid: GridSpec, shape: tuple[int, int, int], affine: FloatArray
 ) -> NDArray[np.int16]:
     """CT numbers on a grid, whole HU."""
-    sizes = voxel_sizes_mm(affine)
+    sizes, scanner = voxel_sizes_mm(affine), spine.spec.scanner
     edge = float(np.prod(sizes)) ** (1.0 / 3.0)
     image = np.empty(shape, dtype=np.float32)
     corners = np.array([[i, j, k] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
@@ -45,6 +45,8 @@ def build_ct(
     low = float(heights.min())
     table = trunk_tables(spine, low, float(heights.max()))
     tissue.paint_trunk(image, affine, max(edge, 0.8), low, table, tissue_numbers(spine))
+    if scanner.couch:
+        paint_couch(image, affine, scanner, float(skin_line(spine)[1].min()))
     if spine.spec.soft_tissue.ribs:
         _paint_ribs(image, affine, edge, spine)
     material = material_row(spine)
@@ -64,25 +66,26 @@ def build_ct(
         image = gaussian_filter(image, grid.psf_fwhm_mm / FWHM_PER_SIGMA / sizes, mode="nearest")
     if metal is not None and spine.spec.metal_imaging.streaks > 0.0:
         add_streaks(image, affine, metal, spine.spec.metal_imaging.streaks, spine.spec.seed)
+    if (scanner.hu_scale, scanner.hu_offset) != (1.0, 0.0):
+        image = np.float32(scanner.hu_scale) * image + np.float32(scanner.hu_offset)
     if grid.noise_hu > 0.0:
         rng = np.random.default_rng([spine.spec.seed, 2])
-        image += np.float32(grid.noise_hu) * rng.standard_normal(shape, dtype=np.float32)
+        image += np.float32(grid.noise_hu) * noise(rng, shape, affine, scanner)
     np.rint(image, out=image)
     return np.clip(image, -1024, spine.spec.metal_imaging.ceiling_hu).astype(np.int16)
 
 
 def material_row(spine: SolvedSpine) -> FloatArray:
     """HU and densities of bone, disc and canal, packed for the field kernels."""
-    line = value("synthetic.hu_line_120kvp")
     hu = value("synthetic.tissue_hu")
     bone = value("synthetic.bone_mgcc")
     row = np.zeros(r.MATERIAL_SIZE)
-    row[r.M_SLOPE], row[r.M_INTERCEPT] = line["slope"], line["intercept"]
+    row[r.M_SLOPE], row[r.M_INTERCEPT] = bone_line(spine.spec.scanner)
     row[r.M_CORTEX_MGCC] = bone["cortex"]
     row[r.M_ARCH_FACTOR], row[r.M_ARCH_OFFSET_MGCC] = bone["arch_factor"], bone["arch_offset"]
     row[r.M_DISC], row[r.M_CORD], row[r.M_CSF] = hu["disc"], hu["cord"], hu["csf"]
     row[r.M_EPIDURAL_FAT], row[r.M_GAS] = hu["epidural_fat"], hu["gas"]
-    row[r.M_BLOOD] = spine.spec.soft_tissue.blood_hu
+    row[r.M_BLOOD] = spine.spec.soft_tissue.blood_hu + shift_hu(spine.spec.scanner, "blood")
     row[r.M_TEXTURE_CV] = spine.spec.texture_cv
     row[r.M_TEXTURE_STEP_MM] = 0.5 * spine.spec.texture_length_mm
     return row
@@ -190,7 +193,9 @@ def _enclosed_box(spine: SolvedSpine, i: int) -> FloatArray:
 
 def _paint_ribs(image: NDArray[np.float32], affine: FloatArray, edge: float, spine: SolvedSpine) -> None:
     bone = value("synthetic.bone_mgcc")
-    wall = (RIB_CORTEX_MM, hu_of_density(float(bone["cortex"])), hu_of_density(float(bone["rib"])))
+    slope, intercept = bone_line(spine.spec.scanner)
+    cortex, marrow = (slope * float(bone[part]) + intercept for part in ("cortex", "rib"))
+    wall = (RIB_CORTEX_MM, cortex, marrow)
     shape = (image.shape[0], image.shape[1], image.shape[2])
     for i, vertebra in enumerate(spine.spec.vertebrae):
         if not vertebra.level.startswith("T"):

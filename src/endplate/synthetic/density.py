@@ -9,17 +9,22 @@ from endplate.sources import value
 from endplate.synthetic import rows as r
 from endplate.synthetic import sampling
 from endplate.synthetic.body import BodyModel
+from endplate.synthetic.scanner import bone_line
+from endplate.synthetic.scanner_spec import ScannerSpec
 from endplate.synthetic.spec import VertebraSpec
 
 
-def hu_of_density(mgcc: float) -> float:
-    """HU at 120 kVp of a K2HPO4-equivalent density: the phantom's own line, exactly invertible."""
+def hu_of_density(mgcc: float, scanner: ScannerSpec | None = None) -> float:
+    """HU of a K2HPO4-equivalent density: the phantom's own line at 120 kVp, or that of a scanner."""
+    if scanner is not None:
+        slope, intercept = bone_line(scanner)
+        return scanner.hu_scale * (slope * mgcc + intercept) + scanner.hu_offset
     line = value("synthetic.hu_line_120kvp")
     return float(line["slope"]) * mgcc + float(line["intercept"])
 
 
 def density_of_hu(hu: float) -> float:
-    """Inverse of :func:`hu_of_density`."""
+    """Inverse of :func:`hu_of_density` at 120 kVp."""
     line = value("synthetic.hu_line_120kvp")
     return (hu - float(line["intercept"])) / float(line["slope"])
 

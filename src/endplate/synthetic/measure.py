@@ -91,9 +91,9 @@ def measure_level(spine: SolvedSpine, i: int) -> LevelTruth:
         body_width_mm=measures.width_mm,
         density=DensityTruth(
             trabecular_mgcc=spec.trabecular_mgcc,
-            trabecular_hu=hu_of_density(spec.trabecular_mgcc),
+            trabecular_hu=hu_of_density(spec.trabecular_mgcc, spine.spec.scanner),
             body_mean_mgcc=core,
-            body_mean_hu=hu_of_density(core),
+            body_mean_hu=hu_of_density(core, spine.spec.scanner),
             cortex_mm=spec.cortex_mm,
         ),
         fracture=fracture,

@@ -16,6 +16,8 @@ from endplate.synthetic.ct import build_ct
 from endplate.synthetic.distance import COLUMNS, SurfaceDistance
 from endplate.synthetic.grid import GridSpec, voxel_box
 from endplate.synthetic.measure import measure_level
+from endplate.synthetic.scanner import couch_depth_mm
+from endplate.synthetic.scanner_spec import ScannerSpec
 from endplate.synthetic.spec import PhantomSpec
 from endplate.synthetic.trunk import skin_line
 from endplate.synthetic.truth import PhantomTruth
@@ -77,11 +79,12 @@ def build_phantom(spec: PhantomSpec, grid: GridSpec | None = None, *, ct: bool =
     spine = solve(spec)
     truth = measure(spine)
     corners = np.concatenate([spine.bounds(i) for i in range(len(spine.models))])
-    shape, affine = grid.cover(corners, truth.skin_back_mm - AIR_BEHIND_SKIN_MM)
+    behind = max(AIR_BEHIND_SKIN_MM, couch_depth_mm(spec.scanner) + 6.0 if spec.scanner.couch else 0.0)
+    shape, affine = grid.cover(corners, truth.skin_back_mm - behind)
     labels, subregions = paint_labels(spine, shape, affine)
     volume = None
     if ct:
-        scan = ScanInfo(source_format="phantom", modality="CT", kvp=120.0, contrast_agent=False)
+        scan = _scan_info(spec.scanner)
         volume = Volume(build_ct(spine, grid, shape, affine), affine, scan)
     info = ScanInfo(source_format="phantom")
     return Phantom(
@@ -94,6 +97,15 @@ def build_phantom(spec: PhantomSpec, grid: GridSpec | None = None, *, ct: bool =
         subregions=Volume(subregions, affine, info),
         truth=truth,
         spine=spine,
+    )
+
+
+def _scan_info(scanner: ScannerSpec) -> ScanInfo:
+    """What the phantom's file says of its scan."""
+    if not scanner.stated:
+        return ScanInfo(source_format="phantom", modality="CT")
+    return ScanInfo(
+        source_format="phantom", modality="CT", kvp=scanner.kvp, contrast_agent=scanner.contrast != "none"
     )
 
 

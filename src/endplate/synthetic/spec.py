@@ -15,6 +15,7 @@ from endplate.errors import UsageError
 from endplate.imaging.levels import CRANIOCAUDAL, VERSE_IDS, order
 from endplate.synthetic.implant_spec import ImplantSpec, MetalImagingSpec
 from endplate.synthetic.lesion_spec import ArchBreakSpec, LesionSpec
+from endplate.synthetic.scanner_spec import ScannerSpec
 
 FracturedEndplate = Literal["superior", "both"]
 
@@ -282,6 +283,8 @@ class PhantomSpec:
     seed: int = 0
     metal_imaging: MetalImagingSpec = field(default_factory=MetalImagingSpec)
     """How the scanner shows metal, where there is any."""
+    scanner: ScannerSpec = field(default_factory=ScannerSpec)
+    """Tube voltage, contrast, kernel and couch."""
 
     def __post_init__(self) -> None:
         if not self.levels:

@@ -37,8 +37,10 @@ TABLE_STEP_MM = 1.0
     T_ORGANS,
     T_DIAPHRAGM,
     T_KIDNEY,
+    T_VISCERA_HU,
+    T_KIDNEY_HU,
     NUMBERS_SIZE,
-) = range(11)
+) = range(13)
 
 SKIN_MM = 2.2
 SKIN_HU = 30.0
@@ -87,7 +89,7 @@ def _wall_hu(ax: Any, y: Any, outside: Any, row: Any, N: Any, soft: Any) -> Any:
     inner = _share(outside + wall + WALL_MUSCLE_MM, soft)
     inner *= _share(row[Z_BODY_Y] - 6.0 - y + 0.18 * ax * row[Z_LUMBAR], 6.0)
     amount = min(max((y - row[Z_BODY_Y]) / 30.0 + ax / 70.0, 0.0), 1.0)
-    return _mix(hu, 0.75 * inner * amount, VISCERA_HU)
+    return _mix(hu, 0.75 * inner * amount, N[T_VISCERA_HU])
 
 
 @njit(cache=True, error_model="numpy")
@@ -137,7 +139,7 @@ def _organ_hu(hu: Any, x: Any, y: Any, z: Any, outside: Any, row: Any, N: Any, s
     v = (y - row[Z_BODY_Y] + 4.0) / 24.0
     w = (z - N[T_KIDNEY] - (5.0 if x < 0.0 else -5.0)) / 54.0
     kidney = math.sqrt(u * u + v * v + w * w)
-    hu = _mix(hu, _share(kidney - 1.0, 2.0 * soft / 24.0), KIDNEY_HU)
+    hu = _mix(hu, _share(kidney - 1.0, 2.0 * soft / 24.0), N[T_KIDNEY_HU])
     front = row[Z_BODY_Y] + row[Z_BODY_HALF_DEPTH]
     vena = _oval((x - 15.0) / 11.0, (y - front - 12.0) / 9.0, 2.0 * soft / 9.0)
     hu = _mix(hu, lumbar * vena, N[T_BLOOD])

@@ -9,6 +9,7 @@ from endplate.imaging.levels import order
 from endplate.synthetic import rows as r
 from endplate.synthetic import tissue as t
 from endplate.synthetic.anatomy import SolvedSpine
+from endplate.synthetic.scanner import contrast_hu, shift_hu
 
 
 def skin_line(spine: SolvedSpine) -> tuple[FloatArray, FloatArray]:
@@ -85,7 +86,7 @@ def _smooth(values: FloatArray) -> FloatArray:
 
 def tissue_numbers(spine: SolvedSpine) -> FloatArray:
     """Packed numbers of the soft tissue for :func:`paint_trunk`."""
-    soft = spine.spec.soft_tissue
+    soft, scanner = spine.spec.soft_tissue, spine.spec.scanner
     heights = {level: float(spine.placement.poses[i, 3, 2]) for i, level in enumerate(spine.spec.levels)}
     ranks = np.array([order(level) for level in heights])
     z = np.array(list(heights.values()))
@@ -97,9 +98,9 @@ def tissue_numbers(spine: SolvedSpine) -> FloatArray:
 
     return np.array(
         [
-            soft.muscle_hu,
-            soft.fat_hu,
-            soft.blood_hu,
+            soft.muscle_hu + shift_hu(scanner, "muscle"),
+            soft.fat_hu + shift_hu(scanner, "adipose"),
+            soft.blood_hu + shift_hu(scanner, "blood"),
             soft.lung_hu,
             0.5 * soft.trunk_width_mm,
             soft.trunk_depth_mm,
@@ -107,5 +108,7 @@ def tissue_numbers(spine: SolvedSpine) -> FloatArray:
             1.0 if soft.organs else 0.0,
             height_of("T12") + 4.0,
             height_of("L1") - 10.0,
+            t.VISCERA_HU + contrast_hu(scanner, "viscera"),
+            t.KIDNEY_HU + contrast_hu(scanner, "kidney"),
         ]
     )
