@@ -156,8 +156,9 @@ def test_reach():
     assert not reach.holds(CArmPose(129.0, 0.0)), "51° from straight up"
     assert not reach.holds(CArmPose(180.0, 31.0))
     assert not reach.holds(CArmPose(0.0, 0.0)), "the tube above a prone patient"
-    assert reach.holds(CArmPose(-90.0, 0.0)), "lateral"
-    assert not reach.holds(CArmPose(-65.0, 0.0)), "115° round"
+    assert not reach.holds(CArmPose(-90.0, 0.0)), "90° round is no oblique view"
+    assert reach.holds(CArmPose(-90.0, 0.0), lateral=True)
+    assert not reach.holds(CArmPose(-65.0, 0.0), lateral=True), "115° round"
     assert reach.holds(CArmPose(-49.0, 0.0, "supine"))
 
 

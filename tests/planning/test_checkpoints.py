@@ -48,13 +48,13 @@ def test_numbers_by_hand(side, turn):
         from_midline = 13.0 - slope * (y + 16.0)
         # The ring is a circle of 48 points, whose outermost may lie 0.011 mm inside.
         assert stop.lateral_of_medial_ring_mm == pytest.approx(from_midline - MEDIAL_BORDER_MM, abs=0.012)
-    assert docking.ap_text == "Tip on the bone 7.0 mm lateral of the middle of the pedicle ring."
-    assert docking.lateral_text == "Tip on the back of the bone, 22.0 mm behind the posterior wall."
-    assert middle.ap_text == "Tip inside the pedicle ring, 5.5 mm lateral of its medial border."
-    assert "4.0 mm lateral of its medial border; it must not have passed it" in wall.ap_text
-    assert "at the posterior wall: only now may it pass the medial border" in wall.lateral_text
+    assert docking.ap_text == "Tip on the bone, 7.0 mm lateral of the ring's middle."
+    assert docking.lateral_text == "Tip on the bone, 22.0 mm behind the posterior wall."
+    assert middle.ap_text == "Tip inside the ring, 5.5 mm lateral of its medial border."
+    assert wall.ap_text == "Tip not past the ring's medial border: 4.0 mm lateral of it."
+    assert wall.lateral_text == "Tip at the posterior wall. Only now past the ring on AP."
     assert target.ap_text == f"Tip 4.3 mm {side} of the midline."
-    assert target.lateral_text == "Tip 24.0 mm in front of the posterior wall, 75 % of the body's depth."
+    assert target.lateral_text == "Tip 24.0 mm in front of the posterior wall, 75 % of depth."
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -63,7 +63,7 @@ def test_a_path_that_passes_the_ring_before_the_wall_is_warned_of(side):
     points = needle(side, MEDIAL_BORDER_MM - 3.0, 35.0)
     stops = stops_of(points)
     assert stops[2].lateral_of_medial_ring_mm == pytest.approx(-3.0, abs=1e-5)
-    assert "3.0 mm past the medial border" in stops[2].ap_text
+    assert "3.0 mm past the ring's medial border" in stops[2].ap_text
     (found,) = ring_findings("L1", points, stops)
     assert found.code == "needle-ring-before-wall"
     assert found.severity == "warning"
@@ -102,7 +102,7 @@ def test_without_pedicle_or_skin():
     axes = frame()
     stops = checkpoints(points, sight(points, axes, None))
     assert all(stop.lateral_of_medial_ring_mm is None and stop.skin_depth_mm is None for stop in stops)
-    assert stops[1].ap_text == "Tip lateral of the pedicle ring."
+    assert stops[1].ap_text == "Tip beside the ring."
     assert ring_findings("T6", points, stops) == ()
     assert depth_marks(stops) == ()
     beside = checkpoints(points, sight(points, axes, pedicle("left")))
@@ -124,16 +124,15 @@ def test_rings_at_the_skin():
     marks = depth_marks(stops)
     assert [mark.inside_mm for mark in marks] == pytest.approx([32.0, 50.0, 54.0, 78.0])
     assert [mark.text for mark in marks] == [
-        "ring 3 at the skin and 2 mm",
-        "ring 5 at the skin",
-        "ring 5 at the skin and 4 mm",
-        "ring 7 at the skin and 8 mm",
+        "ring 3 + 2 mm",
+        "ring 5",
+        "ring 5 + 4 mm",
+        "ring 7 + 8 mm",
     ]
     # Read in whole millimetres: 69.7 mm is ring 7, never "ring 6 and 10 mm".
     close = stops[3].model_copy(update={"skin_depth_mm": 69.7})
     assert depth_marks((close,))[0] == DepthMark("target", 69.7, 7, 0.0, 10.0)
     assert (
-        depth_marks((close.model_copy(update={"skin_depth_mm": 6.0}),))[0].text
-        == "6 mm inside, the first ring outside"
+        depth_marks((close.model_copy(update={"skin_depth_mm": 6.0}),))[0].text == "6 mm inside, no ring yet"
     )
     assert depth_marks((close,), spacing_mm=5.0)[0].rings_inside == 14

@@ -103,6 +103,7 @@ def test_bulls_eye_lays_entry_on_tip_inside_the_pedicles_eye(side, turn):
 def test_out_of_reach_is_said():
     steep = bulls_eye([0.0, 0.0, 0.0], np.array([-1.5, 1.0, 0.0]))
     assert steep.reachable is False
+    assert bulls_eye([0.0, 0.0, 0.0], np.array([-2.0, 1.0, 0.0])).reachable is False, "nor as a lateral view"
     assert steep.console_primary_deg == pytest.approx(-56.31, abs=0.01)
     assert bulls_eye([0.0, 0.0, 0.0], np.array([-1.0, 1.0, 0.0])).reachable is True
 

@@ -157,10 +157,10 @@ class Reach:
     lateral_deg: float
     secondary_deg: float
 
-    def holds(self, pose: CArmPose) -> bool:
-        """Say whether the C-arm gets there."""
+    def holds(self, pose: CArmPose, *, lateral: bool = False) -> bool:
+        """Say whether the C-arm gets there; ``lateral`` for the level's true lateral view."""
         tilt = abs(pose.console_primary_deg)
-        around = tilt <= (self.lateral_deg if pose.lateral else self.oblique_deg)
+        around = tilt <= (self.lateral_deg if lateral else self.oblique_deg)
         return around and abs(pose.console_secondary_deg) <= self.secondary_deg
 
 

@@ -203,7 +203,7 @@ def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_dep
         return f"Tip {where}."
     if name == "posterior-wall":
         return f"Tip {where}. Only now past the ring on AP."
-    share = "" if not body_depth_mm else f", {100.0 * beyond / body_depth_mm:.0f} % of the body"
+    share = "" if not body_depth_mm else f", {100.0 * beyond / body_depth_mm:.0f} % of depth"
     return f"Tip {where}{share}."
 
 

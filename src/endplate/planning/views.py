@@ -81,14 +81,17 @@ def level_views(
     poses = level_poses(frame, position)
     return LevelViews(
         ap=carm_document(poses.ap, reach),
-        lateral=carm_document(poses.lateral, reach),
+        lateral=carm_document(poses.lateral, reach, lateral=True),
         ap_endplates=_edge_on(poses.ap, endplates),
         lateral_endplates=_edge_on(poses.lateral, endplates),
     )
 
 
-def carm_document(pose: CArmPose, reach: Reach | None = None) -> CArm:
-    """A pose as a document: DICOM and console angles, words, and whether the C-arm gets there."""
+def carm_document(pose: CArmPose, reach: Reach | None = None, *, lateral: bool = False) -> CArm:
+    """A pose as a document: DICOM and console angles, words, and whether the C-arm gets there.
+
+    ``lateral`` for a true lateral view, for which it turns further than for an oblique one.
+    """
     return CArm(
         patient_position=pose.position,
         primary_deg=round(pose.primary_deg, DIGITS),
@@ -96,7 +99,7 @@ def carm_document(pose: CArmPose, reach: Reach | None = None) -> CArm:
         console_primary_deg=round(pose.console_primary_deg, DIGITS),
         console_secondary_deg=round(pose.console_secondary_deg, DIGITS),
         console_text=pose.console_text,
-        reachable=(reach or default_reach()).holds(pose),
+        reachable=(reach or default_reach()).holds(pose, lateral=lateral),
     )
 
 

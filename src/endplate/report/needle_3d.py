@@ -24,7 +24,7 @@ SIZE_MM = (104.0, 90.0)
 REACH_MM = 70.0
 """Half length of the rays."""
 
-PIXEL_MM = 0.4
+PIXEL_MM = 0.5
 BEHIND_MM = 18.0
 """The side view is centred this far behind the body's centre, so that the arch and the needle are in view."""
 
@@ -71,19 +71,19 @@ def _view(
     words: str,
 ) -> Figure:
     ids = tuple(level.label_id for level in spine.levels)
-    seen = relief(labels, ids, plane, REACH_MM, PIXEL_MM)
+    seen = relief(labels, vertebra.label_id, ids, plane, REACH_MM, PIXEL_MM)
     alt = f"{vertebra.level} with its needles, seen {words}."
     picture = Picture(Scene(None, labels), plane, width_px=WIDTH_PX, alt=alt, small=True)
-    uri = png.data_uri(png.encode(_colours(seen, vertebra.label_id)))
+    uri = png.data_uri(png.encode(_colours(seen)))
     picture.drawing.image(uri, (0, 0), picture.drawing.width, picture.drawing.height)
     for path in sorted(paths, key=lambda path: -float(plane.depth_mm(path.entry_ras_mm))):
         _needle(picture, plane, seen, path)
     return picture.figure("Dashed where bone hides the needle.", heading=f"3-D {words}")
 
 
-def _colours(seen: Relief, own_id: int) -> NDArray[np.uint8]:
+def _colours(seen: Relief) -> NDArray[np.uint8]:
     """RGB of the relief, shape (H, W, 3)."""
-    base = np.where((seen.label == own_id)[..., None], np.array(OWN_RGB), np.array(OTHER_RGB))
+    base = np.where(seen.own[..., None], np.array(OWN_RGB), np.array(OTHER_RGB))
     lit = base * seen.light[..., None]
     return np.where(np.isfinite(seen.depth_mm)[..., None], np.rint(lit), np.array(EMPTY_RGB)).astype(np.uint8)
 

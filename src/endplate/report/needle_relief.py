@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from endplate.anatomy.kernels import sample_linear
 from endplate.imaging.geometry import FloatArray
 from endplate.imaging.volume import LabelMap, Volume
-from endplate.report.slicing import Plane, sample, unit
+from endplate.report.slicing import Plane, unit
 
 STEP_MM = 1.0
 """Step along a ray; the surface between two steps is interpolated."""
@@ -37,84 +38,80 @@ LIGHT = (-0.45, -0.55, -0.75)
 class Relief:
     """What the rays of a picture meet first; arrays have the shape (H, W) of the picture.
 
-    ``depth_mm`` is the distance behind the plane (NaN where a ray meets nothing), ``light`` 0–1, ``label`` the id of
-    the bone met (0 for none).
+    ``depth_mm`` is the distance behind the plane (NaN where a ray meets nothing), ``light`` 0–1, ``own`` where the
+    bone met is the chosen vertebra.
     """
 
     depth_mm: FloatArray
     light: FloatArray
-    label: NDArray[np.uint8]
+    own: NDArray[np.bool_]
 
 
-def relief(labels: LabelMap, ids: tuple[int, ...], plane: Plane, reach_mm: float, pixel_mm: float) -> Relief:
+def relief(
+    labels: LabelMap, own_id: int, ids: tuple[int, ...], plane: Plane, reach_mm: float, pixel_mm: float
+) -> Relief:
     """Look at some labels along the normal of a plane, from ``reach_mm`` before it to as far behind.
 
     Parameters
     ----------
     labels:
         The label map.
+    own_id:
+        The chosen vertebra.
     ids:
-        Labels that are seen; all others are left out.
+        Labels that are seen, with the chosen one; all others are left out.
     plane:
         The picture.
     reach_mm, pixel_mm:
         Half length of the rays, and the pixel.
     """
     points = plane.points(pixel_mm)
-    field, nearest = _fields(labels, ids, plane, reach_mm)
+    part = _crop(labels, plane, reach_mm)
+    field, chosen = _smoothed(part, (own_id, *ids)), _smoothed(part, (own_id,))
     shape = points.shape[:2]
     depth = np.full(shape, np.nan)
     before = np.zeros(shape)
     steps = np.arange(-reach_mm, reach_mm + STEP_MM, STEP_MM)
     for start in range(0, len(steps), SLAB):
-        part = steps[start : start + SLAB]
+        stretch = steps[start : start + SLAB]
         open_rays = np.isnan(depth)
         if not open_rays.any():
             break
         rays = points[open_rays]
-        values = _sampled(field, rays[:, None, :] + part[None, :, None] * plane.normal_ras)
-        depth[open_rays] = _first_crossing(values, before[open_rays], part)
+        values = _sampled(field, rays[:, None, :] + stretch[None, :, None] * plane.normal_ras)
+        depth[open_rays] = _first_crossing(values, before[open_rays], stretch)
         before[open_rays] = values[:, -1]
     hit = np.isfinite(depth)
-    light, label = np.zeros(shape), np.zeros(shape, dtype=np.uint8)
+    light, own = np.zeros(shape), np.zeros(shape, dtype=np.bool_)
     if hit.any():
         surface = points[hit] + depth[hit][:, None] * plane.normal_ras
         light[hit] = _light(field, surface, depth[hit], plane)
-        # A little behind the surface the nearest voxel is surely one of the bone that was met.
-        label[hit] = _sampled(nearest, surface + 0.3 * plane.normal_ras).astype(np.uint8)
-    return Relief(depth, light, label)
+        own[hit] = _sampled(chosen, surface) > 0.5 * SURFACE
+    return Relief(depth, light, own)
 
 
-def _fields(labels: LabelMap, ids: tuple[int, ...], plane: Plane, reach_mm: float) -> tuple[Volume, Volume]:
-    """Smoothed occupancy of the labels about the picture, and for each voxel the id of the nearest of them."""
+def _crop(labels: LabelMap, plane: Plane, reach_mm: float) -> Volume:
+    """The part of the labels that the rays can meet."""
     x, y = plane.width_mm, plane.height_mm
     corners = plane.unproject(np.array([[0.0, 0.0], [x, 0.0], [0.0, y], [x, y]]))
     box = np.concatenate([corners - reach_mm * plane.normal_ras, corners + reach_mm * plane.normal_ras])
     voxel = labels.volume.to_voxel(box)
-    part = labels.volume.crop(
-        np.floor(voxel.min(axis=0)).astype(int) - 2, np.ceil(voxel.max(axis=0)).astype(int) + 3
-    )
-    kept = np.where(np.isin(part.data, ids), part.data, 0)
-    sigma = SMOOTHING_MM / part.spacing_mm
-    share = ndimage.gaussian_filter((kept > 0).astype(np.float32), sigma, mode="nearest")
-    if not kept.any():
-        return Volume(share, part.affine), Volume(kept.astype(np.float32), part.affine)
-    place = ndimage.distance_transform_edt(
-        kept == 0, sampling=part.spacing_mm, return_distances=False, return_indices=True
-    )
-    return Volume(share, part.affine), Volume(kept[tuple(place)].astype(np.uint8), part.affine)
+    low, high = np.floor(voxel.min(axis=0)).astype(int), np.ceil(voxel.max(axis=0)).astype(int)
+    return labels.volume.crop(low - 2, high + 3)
 
 
-def _sampled(volume: Volume, points: FloatArray) -> FloatArray:
-    """Linear samples of a float field, nearest ones of an id field; 0 outside."""
-    if volume.data.dtype == np.uint8:
-        index = np.rint(volume.to_voxel(points)).astype(int)
-        inside = ((index >= 0) & (index < volume.shape)).all(axis=-1)
-        index = np.clip(index, 0, np.array(volume.shape) - 1)
-        return np.where(inside, volume.data[index[..., 0], index[..., 1], index[..., 2]], 0).astype(
-            np.float64
-        )
-    return np.nan_to_num(sample(volume, points), nan=0.0).astype(np.float64)
+def _smoothed(part: Volume, ids: tuple[int, ...]) -> Volume:
+    """Occupancy of some labels, 0–1, without voxel stairs."""
+    mask = np.isin(part.data, ids).astype(np.float32)
+    return Volume(ndimage.gaussian_filter(mask, SMOOTHING_MM / part.spacing_mm, mode="nearest"), part.affine)
+
+
+def _sampled(field: Volume, points: FloatArray) -> FloatArray:
+    """Linear samples at RAS points, shape (..., 3) → (...); 0 outside."""
+    to_voxel = np.linalg.inv(field.affine)[:3]
+    flat = np.ascontiguousarray(points.reshape(-1, 3))
+    values = sample_linear(np.ascontiguousarray(field.data), to_voxel, flat)
+    return np.asarray(values.reshape(points.shape[:-1]), dtype=np.float64)
 
 
 def _first_crossing(values: FloatArray, before: FloatArray, steps: FloatArray) -> FloatArray:

@@ -100,7 +100,7 @@ def _margin(drawing: Drawing, path: NeedlePath, name: str, way: FloatArray, scal
     tick = TICK_MM * scale * np.array([-way[1], way[0]])
     drawing.line(_point(start), _point(end), stroke=colour, stroke_width=1.8)
     drawing.line(_point(end - tick), _point(end + tick), stroke=colour, stroke_width=1.8)
-    at = np.clip(end + WORD_GAP_PX * way, [26.0, 24.0], [drawing.width - 26.0, drawing.height - 26.0])
+    at = np.clip(end + WORD_GAP_PX * way, [26.0, 31.0], [drawing.width - 26.0, drawing.height - 31.0])
     anchor: Anchor = "middle" if abs(way[1]) > abs(way[0]) else ("start" if way[0] > 0.0 else "end")
     rows = (number(raw), f"({number(derated)})")
     if anchor == "middle":

@@ -114,7 +114,11 @@ def console(carm: CArm) -> str:
         return DASH
     words = carm.console_text.removeprefix("Console: ")
     out = "; OUT OF REACH" if carm.reachable is False else ""
-    return f"{words}{out} [{number(carm.primary_deg, 0)}°, {number(carm.secondary_deg, 0)}°]"
+    # Just short of −180° is read as 180°, the way the standard writes it.
+    primary = carm.primary_deg
+    if primary is not None and round(primary) == -180:
+        primary = 180.0
+    return f"{words}{out} [{number(primary, 0)}°, {number(carm.secondary_deg, 0)}°]"
 
 
 def _tool(path: NeedlePath) -> str:

@@ -13,9 +13,7 @@ from endplate.papers.page import environment, render
 from endplate.papers.words import DASH, listed, number, quantity
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.report.model import ReportInputs
-
-MINUTES_AFTER = 3
-"""Blood pressure falls most about this long after cement; the sheet asks for it then."""
+from endplate.sources import value
 
 LEVELS_SHOWN = 5
 """Levels that one page holds."""
@@ -44,7 +42,7 @@ def time_out_section(inputs: ReportInputs) -> Markup:
             more_levels=max(0, len(plans) - LEVELS_SHOWN),
             counted=counted or DASH,
             total=quantity(total, "ml"),
-            minutes=MINUTES_AFTER,
+            minutes=int(value("room.pressure_check_min")),
         )
     )
 
