@@ -8,9 +8,9 @@ import pytest
 from endplate.anatomy import assess
 from endplate.anatomy.axes import FloatArray
 from endplate.imaging.calibration import Calibration
+from endplate.planning.axis_room import axis_room
 from endplate.planning.balloon import LevelBalloons, choose_balloon
 from endplate.planning.kyphoplasty import NeedleRoom
-from endplate.planning.needle_body import needle_room, offer_of
 from endplate.planning.options import PlanOptions
 from endplate.planning.path import Path, Wish
 from endplate.planning.rules import load_rules
@@ -42,6 +42,15 @@ def found() -> tuple[Phantom, LevelScene, dict[str, Path]]:
     return phantom, scene, paths
 
 
+def needle_room(scene: LevelScene, path: Path) -> NeedleRoom:
+    geometry = scene.geometry
+    wall = path.bone_to_posterior_wall_mm
+    room = axis_room(
+        geometry.grid, geometry.body, geometry.surfaces, path.entry_ras_mm, path.direction_ras, wall + 60.0
+    )
+    return NeedleRoom(path.entry_ras_mm, path.direction_ras, wall, room)
+
+
 def inside_mm(phantom: Phantom, points: FloatArray) -> FloatArray:
     """Distance of points to the exact surface of the vertebra, positive inside."""
     return -phantom.signed_distance(LEVEL, points)
@@ -61,17 +70,6 @@ def test_the_nearest_wall_is_as_far_as_the_exact_surface(found, side):
     assert len(depths) >= 5
     nearest = [min(room.at(wall, depth) for wall in ("anterior", "endplate", "side")) for depth in depths]
     assert nearest == pytest.approx(inside_mm(phantom, along(needle, depths)), abs=VOXEL_MM)
-
-
-def test_an_offer_tells_where_the_tip_is(found):
-    _, scene, paths = found
-    for side, sign in (("left", -1.0), ("right", 1.0)):
-        offer = offer_of(scene, paths[side])
-        # The phantom's tips were aimed at 10 to 26 % of the width from the midline, at 65 to 75 % of the depth.
-        assert 0.2 - 0.06 <= sign * offer.offset_mm / offer.half_width_mm <= 0.52 + 0.06
-        assert 0.60 <= offer.depth_fraction <= 0.80
-        middle = offer_of(scene, paths[side], np.asarray(paths[side].entry_ras_mm))
-        assert sign * middle.offset_mm > sign * offer.offset_mm
 
 
 def test_planned_balloons_keep_clear_of_the_exact_walls(found):

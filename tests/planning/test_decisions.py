@@ -178,6 +178,15 @@ def test_one_needle_or_two(two, one, asked, access, sides, kind, off):
     assert choice.decision.inputs["asked for"] == asked
 
 
+def test_what_was_not_searched_is_not_claimed():
+    choice = decide_access(TWO, {}, "vertebroplasty", FREE, RULES)
+    assert "was not searched" in choice.decision.text
+    assert choice.decision.inputs["left, to the middle"] == "not searched"
+    assert "no single one" in decide_access(TWO, FAR, "vertebroplasty", FREE, RULES).decision.text
+    asked = decide_access(TWO, {}, "vertebroplasty", PlanOptions(access="bipedicular"), RULES)
+    assert asked.decision.text == "Two needles, as asked for."
+
+
 def test_the_rule_may_prefer_one_needle():
     assert decide_access(TWO, NEAR, "vertebroplasty", FREE, one_needle_rule()).sides == ("right",)
     assert decide_access(TWO, FAR, "vertebroplasty", FREE, one_needle_rule()).access == "bipedicular"

@@ -99,7 +99,7 @@ def decide_access(
     two:
         By side, the best path that stays on its side of the body (``None``: refused).
     one:
-        By side, the best path to the midline.
+        By side, the best path to the midline (``None``: refused); empty where none was searched.
     technique:
         The technique decided.
     options:
@@ -124,11 +124,17 @@ def decide_access(
     if not own and not middle:
         return choice("search.margin_hard_mm", "No side has a path.", (), "bipedicular")
     if len(own) == 2 and options.access != "unipedicular" and not (central and prefers_one):
-        if central:
+        rule, text = enough, "Two needles: no single one reaches the middle."
+        if options.access == "bipedicular":
+            text = "Two needles, as asked for."
+        elif central:
             sides = " or the ".join(offer.side for offer in central)
+            rule = "access.when_one_suffices"
             text = f"Two needles. One from the {sides} would reach the middle; the rule prefers two."
-            return choice("access.when_one_suffices", text, own, "bipedicular")
-        return choice(enough, "Two needles: no single one reaches the middle.", own, "bipedicular")
+        elif not one:
+            rule = "access.when_one_suffices"
+            text = "Two needles, as the rule prefers; whether one would reach the middle was not searched."
+        return choice(rule, text, own, "bipedicular")
     if options.access == "unipedicular":
         begin = "One needle was asked for: it"
     elif len(own) < 2:
@@ -221,6 +227,8 @@ def _inputs(
         inputs["balloon from the midline that suffices, mm"] = rules.balloon.one_side_midline_mm
     for side in SIDES:
         own, central = two.get(side), one.get(side)
+        if not one:
+            inputs[f"{side}, to the middle"] = "not searched"
         inputs[f"{side}, own side: clearance, mm"] = None if own is None else round(own.clearance_mm, 3)
         inputs[f"{side}, to the middle: clearance, mm"] = (
             None if central is None else round(central.clearance_mm, 3)
