@@ -13,7 +13,7 @@ from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.planning.path import Path, SearchResult, Wish
 from endplate.planning.rules import load_rules
-from endplate.planning.scene import SIDES, SIGN, LevelScene, level_scene
+from endplate.planning.scene import SIDES, SIGN, LevelScene, level_scene, measured_pedicle
 from endplate.planning.search import search
 from endplate.synthetic import GridSpec, PedicleSpec, Phantom, PhantomSpec, build_phantom, default_spec
 from endplate.synthetic.anatomy import solve
@@ -121,13 +121,16 @@ def study(seed: int) -> Case:
     alone = replace(phantom.labels, volume=replace(phantom.labels.volume, data=only))
     spine = assess(alone, None, Calibration.uncalibrated())
     vertebra = spine.find(level)
+    if vertebra is None or vertebra.frame is None:
+        spine = assess(phantom.labels, None, Calibration.uncalibrated())
+        vertebra = spine.find(level)
     if vertebra is None or vertebra.frame is None or not vertebra.complete:
         return Case(seed, not_measured=2, drawn_again=again)
     scene = level_scene(phantom.labels, None, None, None, spine, vertebra)
     accepted, refused, without, missing = [], [], [], 0
     for side in SIDES:
         diameter = phantom.truth.levels[level].pedicles[side].inscribed_diameter_mm
-        missing += scene.pedicle(side) is None
+        missing += measured_pedicle(vertebra, side) is None
         for gauge in GAUGES:
             wish = Wish(side, "transpedicular", cannula(gauge))
             found = search(scene, wish, load_rules())

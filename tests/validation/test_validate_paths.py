@@ -84,7 +84,7 @@ def _refusals(cases: list[Case]) -> tuple[list[dict[str, object]], list[str]]:
             reached=not needless,
         ),
         row(
-            "sides whose pedicle was not measured, so that none was planned",
+            "sides whose pedicle was not measured; its isthmus was estimated",
             f"{sum(case.not_measured for case in cases)} of {2 * len(cases)}",
             "analytic",
             "reported",

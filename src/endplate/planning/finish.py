@@ -85,7 +85,7 @@ def finished(scene: LevelScene, one: Needles, wish: Wish, rules: Rules, goal: Ta
         clearance_mm=round(float(raw.min()), DIGITS),
         uncertainty_mm=round(float((raw - derated).max()), DIGITS),
         keep_out=_distances(scene, one, wish, rules),
-        unchecked=scene.unchecked,
+        unchecked=scene.not_checked(one.side),
         convergence_deg=round(float(one.convergence_deg[0]), DIGITS),
         craniocaudal_deg=round(float(one.craniocaudal_deg[0]), DIGITS),
         seated=bool((one.wall_at - seated_at(one, rules))[0] > 0.0),

@@ -25,6 +25,7 @@ from endplate.imaging.levels import LEVEL_OF_ID, order
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.planning.canal_points import canal_points, defect_points
 from endplate.planning.foramen import Arch, foramen_points, segmental_points
+from endplate.planning.isthmus import estimated_pedicle
 from endplate.planning.kernels import surface_points
 from endplate.planning.structures import Structure, gas_points, image_structures
 from endplate.sources import value
@@ -52,6 +53,8 @@ class LevelScene:
         What to keep away from; ``side`` tells those of one side only.
     unchecked:
         Names of structures that were not available.
+    estimated:
+        Pedicles that the measurement did not find, from coronal sections; paths may run through them.
     defects, gas:
         Shape (N, 3): holes of the posterior wall; gas in the body.
     voxel:
@@ -66,6 +69,7 @@ class LevelScene:
     surface: FloatArray
     structures: tuple[Structure, ...]
     unchecked: tuple[str, ...]
+    estimated: dict[Side, Pedicle]
     defects: FloatArray
     gas: FloatArray
     voxel: FloatArray
@@ -82,8 +86,14 @@ class LevelScene:
         return self.vertebra.level
 
     def pedicle(self, side: Side) -> Pedicle | None:
-        """The measured pedicle of a side."""
-        return self.vertebra.pedicles.left if side == "left" else self.vertebra.pedicles.right
+        """The measured pedicle of a side, or its estimate, or ``None``."""
+        return measured_pedicle(self.vertebra, side) or self.estimated.get(side)
+
+    def not_checked(self, side: Side) -> tuple[str, ...]:
+        """What could not be checked of a needle of this side."""
+        return (
+            (*self.unchecked, f"{side} pedicle's own measures") if side in self.estimated else self.unchecked
+        )
 
     def near(self, side: Side) -> tuple[Structure, ...]:
         """Structures that concern a needle of this side."""
@@ -101,6 +111,11 @@ class LevelScene:
         limit = float(value("endplate.rmse_borrow_mm"))
         good = [plane.normal for plane in planes if plane.rmse_mm <= limit]
         return unit(np.sum(good, axis=0)) if len(good) == 2 else np.array([0.0, 0.0, 1.0])
+
+
+def measured_pedicle(vertebra: Vertebra, side: Side) -> Pedicle | None:
+    """The pedicle of a side as the level's document has it."""
+    return vertebra.pedicles.left if side == "left" else vertebra.pedicles.right
 
 
 def level_scene(
@@ -158,11 +173,18 @@ def level_scene(
         surface=surface,
         structures=tuple(structures + seen),
         unchecked=tuple(unchecked),
+        estimated=_estimated(vertebra, geometry, bone),
         defects=defect_points(geometry),
         gas=gas_points(geometry, image),
         voxel=np.ascontiguousarray(geometry.axes.rotation @ geometry.field.affine[:3, :3]),
         image=image,
     )
+
+
+def _estimated(vertebra: Vertebra, geometry: LocalVertebra, bone: LocalGrid) -> dict[Side, Pedicle]:
+    missing = [side for side in SIDES if measured_pedicle(vertebra, side) is None]
+    guesses = {side: estimated_pedicle(geometry, bone, SIGN[side]) for side in missing}
+    return {side: guess for side, guess in guesses.items() if guess is not None}
 
 
 def _around(labels: LabelMap, vertebra: Vertebra) -> LabelMap:
@@ -236,7 +258,7 @@ def _foramina(
 
 def _arch(vertebra: Vertebra, side: Side, axes: Axes) -> Arch | None:
     """A pedicle's place and size in this frame."""
-    pedicle = vertebra.pedicles.left if side == "left" else vertebra.pedicles.right
+    pedicle = measured_pedicle(vertebra, side)
     if pedicle is None:
         return None
     return Arch(axes.to_local(np.array(pedicle.isthmus_ras_mm)), pedicle.width_mm, pedicle.height_mm)
