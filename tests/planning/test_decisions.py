@@ -11,6 +11,7 @@ from endplate.anatomy.model import Vertebra
 from endplate.devices.catalogue import load_catalogue
 from endplate.errors import UsageError
 from endplate.planning.access import Offer, Tried, approaches, decide_access, decide_approach
+from endplate.planning.cement_class import decide_cement
 from endplate.planning.options import PlanOptions
 from endplate.planning.rules import Rules, load_rules
 from endplate.planning.technique import decide_technique, fall_back_to_vertebroplasty, tools_for
@@ -231,3 +232,27 @@ def test_falling_back_names_the_refusals():
     decision = fall_back_to_vertebroplasty({"right": "margin-medial", "left": "pedicle-narrow"}, RULES)
     assert decision.outcome == "vertebroplasty"
     assert decision.inputs == {"kyphoplasty, left": "pedicle-narrow", "kyphoplasty, right": "margin-medial"}
+
+
+@pytest.mark.parametrize(
+    ("gauges", "technique", "outcome"),
+    [
+        (["11G", "11G"], "vertebroplasty", "high-viscosity"),
+        (["11G", "13G"], "vertebroplasty", "medium-viscosity"),
+        (["8G"], "kyphoplasty", "high-viscosity"),
+        (["10G"], "kyphoplasty", "high-viscosity"),
+    ],
+)
+def test_thick_cement_where_the_narrowest_bore_lets_it_through(gauges, technique, outcome):
+    tools = [FREE.catalogue.tool(gauge, technique) for gauge in gauges]
+    decision = decide_cement(tools, FREE.catalogue, RULES)
+    assert decision.outcome == outcome
+    assert decision.inputs["narrowest bore, mm"] == min(tool.inner_diameter_mm for tool in tools)
+
+
+def test_the_site_may_have_one_cement_only(tmp_path):
+    only = load_catalogue()
+    only = type(only)(
+        only.cannulas, only.access_systems, only.balloons, {"low-viscosity": only.cements["low-viscosity"]}
+    )
+    assert decide_cement([only.cannulas["11G"]], only, RULES).outcome == "low-viscosity"

@@ -232,7 +232,7 @@ def _text(
 
 
 def _share(fraction: float) -> str:
-    return {0.25: "quarter", 0.2: "fifth"}.get(fraction, f"{fraction:.0%}")
+    return {0.25: "quarter", 0.2: "fifth"}.get(fraction, f"{100.0 * fraction:.0f} %")
 
 
 def _mean_height(heights: HeightTriple) -> float | None:

@@ -228,6 +228,7 @@ class CementRules(Section):
     ladder: Fractions
     cleft_extra_ml: LowHigh
     cavity_extra_ml: Ml
+    thick_cement_bore_mm: Mm
     stop_at_posterior: Fraction
     warn_fraction: Fraction
 

@@ -93,8 +93,8 @@ def _nothing_to_lift(vertebra: Vertebra, options: PlanOptions, rules: Rules) -> 
     loss, hu, weeks = vertebra.height_loss, vertebra.density.mean_hu, options.fracture_weeks
     if loss is not None and loss >= limits.plana_loss:
         text = (
-            f"Vertebra plana ({loss:.0%} of the height lost): no room for a balloon. The needles go into the lateral "
-            "thirds of what is left of the body."
+            f"Vertebra plana ({100.0 * loss:.0f} % of the height lost): no room for a balloon. The needles go into "
+            "the lateral thirds of what is left of the body."
         )
         return "technique.plana_loss", text
     if weeks is not None and weeks > limits.recent_weeks:
