@@ -33,6 +33,9 @@ from endplate.sources import value
 SIGN = {"right": 1.0, "left": -1.0}
 """Sign of local x on each side."""
 
+NEIGHBOURS = 2
+"""Vertebrae this many levels away may still reach behind the entry with their spinous process."""
+
 SIDES: tuple[Side, Side] = ("left", "right")
 """Sides in their order."""
 
@@ -94,6 +97,22 @@ class LevelScene:
         return (
             (*self.unchecked, f"{side} pedicle's own measures") if side in self.estimated else self.unchecked
         )
+
+    def with_estimate(self, side: Side) -> LevelScene | None:
+        """The same scene with the pedicle's estimate, ``None`` where there is none or it stands at the same place.
+
+        A fit may have taken another bridge of bone for the pedicle.
+        """
+        measured = measured_pedicle(self.vertebra, side)
+        guess = estimated_pedicle(self.geometry, self.bone, SIGN[side])
+        if measured is None or guess is None:
+            return None
+        off = np.linalg.norm(np.array(measured.isthmus_ras_mm) - np.array(guess.isthmus_ras_mm))
+        if off <= float(value("search.estimate_reach_mm")):
+            return None
+        pedicles = self.vertebra.pedicles.model_copy(update={side: None})
+        vertebra = self.vertebra.model_copy(update={"pedicles": pedicles})
+        return replace(self, vertebra=vertebra, estimated={**self.estimated, side: guess})
 
     def near(self, side: Side) -> tuple[Structure, ...]:
         """Structures that concern a needle of this side."""
@@ -214,6 +233,8 @@ def _neighbours(labels: LabelMap, vertebra: Vertebra, axes: Axes) -> list[tuple[
     for number, box in enumerate(ndimage.find_objects(labels.data), start=1):
         level = LEVEL_OF_ID.get(number)
         if box is None or level is None or number == vertebra.label_id:
+            continue
+        if abs(order(level) - order(vertebra.level)) > NEIGHBOURS:
             continue
         if np.count_nonzero(labels.data[box] == number) < float(value("search.neighbour_voxels_min")):
             continue

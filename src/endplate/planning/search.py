@@ -74,7 +74,21 @@ def search(scene: LevelScene, wish: Wish, rules: Rules) -> SearchResult:
         Side, approach, tool, access, and the channel that must fit.
     rules:
         Limits, preferred margins and weights.
+
+    Notes
+    -----
+    Where no path is found, the pedicle may not be where it was measured: the search is made once more about the
+    narrowest coronal section beside the canal, if that lies elsewhere; the path then names it as unchecked.
     """
+    result = _search(scene, wish, rules)
+    if result.best is not None or wish.approach != "transpedicular":
+        return result
+    other = scene.with_estimate(wish.side)
+    again = None if other is None else _search(other, wish, rules)
+    return again if again is not None and again.best is not None else result
+
+
+def _search(scene: LevelScene, wish: Wish, rules: Rules) -> SearchResult:
     if scene.pedicle(wish.side) is None:
         return SearchResult(None, None, 0, {}, "no-pedicle")
     goal = targets(scene, wish, rules)
