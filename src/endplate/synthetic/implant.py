@@ -46,21 +46,21 @@ def has_implants(spine: SolvedSpine) -> bool:
 
 
 def paint_implants(
-    image: NDArray[np.float32], affine: FloatArray, spine: SolvedSpine
+    image: NDArray[np.float32], affine: FloatArray, spine: SolvedSpine, sigma_mm: float
 ) -> NDArray[np.float32] | None:
     """Lay all implants over a CT and return the CT number of metal by its share of each voxel.
 
-    ``None`` where there is no metal.
+    ``None`` where there is no metal. ``sigma_mm`` is the scanner's blur; the CT below is blurred already.
     """
     shape = (image.shape[0], image.shape[1], image.shape[2])
     cut = np.maximum(np.ceil(voxel_sizes_mm(affine) / CELL_MM - 1e-9), 2).astype(np.int64)
     metal: NDArray[np.float32] | None = None
     for row in solids_of(spine):
         start, stop = voxel_box(_box(row), shape, affine)
-        k.paint_solid(image, start, stop, affine, cut, row, spine.packed)
+        k.paint_solid(image, start, stop, affine, cut, sigma_mm, row, spine.packed)
         if row[k.S_MATERIAL] == k.METAL:
             metal = np.zeros(shape, dtype=np.float32) if metal is None else metal
-            k.paint_solid(metal, start, stop, affine, cut, row, spine.packed)
+            k.paint_solid(metal, start, stop, affine, cut, sigma_mm, row, spine.packed)
     return metal
 
 

@@ -61,7 +61,7 @@ def solid_field(p: Any, Q: Any, S: Any) -> Any:
         dz -= nearest * ez / run
         field = math.sqrt(dx * dx + dy * dy + dz * dz) - Q[S_RADII]
         if Q[S_KIND] < 1.5:
-            field = max(field, max(-along, along - run))
+            field = max(field, -along, along - run)
     if Q[S_WITHIN] > 0.5 and field < 3.0:
         _, body, _ = vertebra_field(p, int(Q[S_LEVEL]), S)
         field = max(field, body + BODY_CLEAR_MM)
@@ -81,16 +81,31 @@ def solids_at(points: Any, Q: Any, S: Any) -> Any:
 
 
 @njit(cache=True, error_model="numpy")
-def paint_solid(image: Any, start: Any, stop: Any, affine: Any, cut: Any, Q: Any, S: Any) -> None:
-    """Lay one body over the CT within a voxel box; voxels that its surface crosses are split into cells."""
+def _edge(distance: Any, cell: Any, sigma: Any) -> Any:
+    """Share of a cell inside a surface at this distance from its centre, seen through a Gaussian blur."""
+    if sigma < 0.1 * cell:
+        return coverage(distance, cell)
+    return 0.5 * math.erfc(distance / (math.sqrt(2.0) * sigma))
+
+
+@njit(cache=True, error_model="numpy")
+def paint_solid(image: Any, start: Any, stop: Any, affine: Any, cut: Any, sigma: Any, Q: Any, S: Any) -> None:
+    """Lay one body over the CT within a voxel box, its surface blurred; voxels near it are split into cells.
+
+    The blur is that of a scanner before it samples: blurring the voxels afterwards would lose it where they are
+    larger than it.
+    """
     sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    reach = 0.5 * math.sqrt((sizes**2).sum()) + 0.1
+    reach = 0.5 * math.sqrt((sizes**2).sum()) + 0.1 + 4.0 * sigma
     cell = (sizes[0] / cut[0] * sizes[1] / cut[1] * sizes[2] / cut[2]) ** (1.0 / 3.0)
     for a in range(start[0], stop[0]):
         for b in range(start[1], stop[1]):
             for c in range(start[2], stop[2]):
                 field = solid_field(voxel_point(affine, a, b, c), Q, S)
-                if field > 2.0 * reach:
+                if field > 1.5 * reach:
+                    continue
+                if field < -reach:
+                    image[a, b, c] = Q[S_HU]
                     continue
                 share = 0.0
                 for u in range(cut[0]):
@@ -102,7 +117,7 @@ def paint_solid(image: Any, start: Any, stop: Any, affine: Any, cut: Any, Q: Any
                                 b + (v + 0.5) / cut[1] - 0.5,
                                 c + (w + 0.5) / cut[2] - 0.5,
                             )
-                            share += coverage(solid_field(p, Q, S), cell)
+                            share += _edge(solid_field(p, Q, S), cell, sigma)
                 share /= cut[0] * cut[1] * cut[2]
                 image[a, b, c] += share * (Q[S_HU] - image[a, b, c])
 

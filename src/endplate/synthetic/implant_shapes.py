@@ -7,6 +7,7 @@ body, so a row also says in which one.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -31,7 +32,7 @@ HEAD_LENGTH_MM, HEAD_RADIUS_MM = 13.0, 6.2
 ROD_END_MM = 9.0
 """How far a rod stands out beyond its last head."""
 CLOUD_LOBULES = 26
-LATTICE_MM = 0.6
+LATTICE_MM = 1.0
 """Sampling on which the volume of cement is adjusted."""
 
 
@@ -189,14 +190,14 @@ def _ellipsoid(
 def _cement(spine: SolvedSpine, i: int, spec: CementSpec) -> list[FloatArray]:
     """The masses of cement of one body, grown until their volume is as wanted, and its leaks."""
     low, high = 0.1, 3.0
-    for _ in range(12):
+    for _ in range(9):
         middle = 0.5 * (low + high)
         grown = np.array(_masses(spine, i, spec, middle))
         if _volume_ml(spine, i, grown) < spec.volume_ml:
             low = middle
         else:
             high = middle
-    leaks = [row for leak in spec.leaks for row in _leak(spine, i, leak, spec.hu)]
+    leaks = [row for leak in spec.leaks for row in _leak(spine, i, leak, spec)]
     return _masses(spine, i, spec, 0.5 * (low + high)) + leaks
 
 
@@ -239,7 +240,9 @@ def _masses(spine: SolvedSpine, i: int, spec: CementSpec, scale: float) -> list[
 def _volume_ml(spine: SolvedSpine, i: int, solids: FloatArray) -> float:
     """Volume of cement on a lattice over the body."""
     row = spine.models[i].row
-    half = np.array([float(row[r.B_HALF_WIDTH]), 0.5 * float(row[r.B_DEPTH]), float(row[r.B_SUP_HEIGHT]) + 3.0])
+    half = np.array(
+        [float(row[r.B_HALF_WIDTH]), 0.5 * float(row[r.B_DEPTH]), float(row[r.B_SUP_HEIGHT]) + 3.0]
+    )
     steps = [np.arange(-h, h, LATTICE_MM) for h in half]
     points = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
     inside = k.solids_at(spine.placement.to_world(i, points), solids, spine.packed) >= 0
@@ -249,27 +252,29 @@ def _volume_ml(spine: SolvedSpine, i: int, solids: FloatArray) -> float:
 def _thread(spine: SolvedSpine, i: int, points: FloatArray, hu: float) -> list[FloatArray]:
     """A thread of cement through local points."""
     world = spine.placement.to_world(i, points)
-    return [
-        solid(k.CAPSULE, a, b, THREAD_MM, hu, i, k.CEMENT) for a, b in zip(world, world[1:], strict=False)
-    ]
+    return [solid(k.CAPSULE, a, b, THREAD_MM, hu, i, k.CEMENT) for a, b in pairwise(world)]
 
 
-def _leak(spine: SolvedSpine, i: int, leak: Leak, hu: float) -> list[FloatArray]:
+def _leak(spine: SolvedSpine, i: int, leak: Leak, spec: CementSpec) -> list[FloatArray]:
     """One leak and the thread that leads to it."""
     row = spine.models[i].row
     half_width, depth = float(row[r.B_HALF_WIDTH]), float(row[r.B_DEPTH])
+    hu = spec.hu
+    source = np.array([-0.48 * half_width if spec.form == "blobs" else 0.0, 0.07 * depth, 0.0])
     if leak in ("disc_superior", "disc_inferior"):
         sign = 1.0 if leak == "disc_superior" else -1.0
         middle = _disc_point(spine, i, sign)
         gap = spine.spec.discs[max(i - 1, 0) if sign > 0 else i].height_mm
         pool = _ellipsoid(spine, i, middle, np.array([7.0, 6.0, 0.42 * gap]), hu, within=False)
         inner = middle - np.array([0.0, 0.0, sign * (0.5 * gap + 6.0)])
-        return [pool, *_thread(spine, i, np.array([inner, middle]), hu)]
+        return [pool, *_thread(spine, i, np.array([source, inner, middle]), hu)]
     if leak == "canal":
         z = float(spine.pedicles(i)[0, 2])
         wall = posterior_wall_mm(row, z)
-        pool = _ellipsoid(spine, i, np.array([0.0, wall - 1.6, z]), np.array([4.0, 1.6, 8.0]), hu, within=False)
-        points = np.array([[0.0, 0.05 * depth, z], [0.0, wall - 1.0, z]])
+        pool = _ellipsoid(
+            spine, i, np.array([0.0, wall - 1.6, z]), np.array([4.0, 1.6, 8.0]), hu, within=False
+        )
+        points = np.array([source, [0.0, 0.5 * wall, 0.5 * z], [0.0, wall - 1.0, z]])
         return [pool, *_thread(spine, i, points, hu)]
     turn = math.radians(25.0)
     out = half_width + 4.0

@@ -1,7 +1,7 @@
 """Streaks of metal: what an error of the measured line integrals becomes after filtered back-projection.
 
-Each slice is taken through a parallel beam. Line integrals through metal come out too small (beam hardening), are
-capped (the detector starves) and are noisy. The errors alone, filtered and back-projected, are the artefact: dark
+Each slice is taken through a parallel beam. Line integrals through metal come out too small (beam hardening, scatter)
+and noisy (the detector starves). The errors alone, filtered and back-projected, are the artefact: dark
 bands along the longest paths, bright ones beside them, fine streaks from the noise. Nothing else of the slice is
 reconstructed, so a slice without metal keeps its values.
 """
@@ -82,7 +82,7 @@ def add_streaks(
     slices, metal = np.moveaxis(image, across, 2), np.moveaxis(metal_hu, across, 2)
     shape = np.array(slices.shape[:2])
     step = float(size.min())
-    bins = int(math.ceil(float(np.linalg.norm(shape * size)) / step)) + 4
+    bins = math.ceil(float(np.linalg.norm(shape * size)) / step) + 4
     first = -0.5 * (bins - 1) * step
     ramp = _ramp(bins, step)
     error = value("synthetic.metal_path_error")
@@ -92,10 +92,10 @@ def add_streaks(
         points = (index - 0.5 * (shape - 1)) * size
         weight = metal[index[:, 0], index[:, 1], k].astype(np.float64) * 1e-3 * WATER_PER_MM * size.prod()
         path = _project(points, weight, bins, first, step, VIEWS)
-        read = np.minimum(path - float(error["share"]) * path**2, float(error["ceiling"]))
-        read = np.maximum(read, np.minimum(path, 0.5 * float(error["ceiling"])))
-        noise = np.sqrt(np.exp(np.minimum(read, 8.0)) / float(error["counts"])) * (path > 0.05)
-        wrong = read - path + noise * rng.standard_normal(path.shape)
+        greatest = float(error["greatest"])
+        short = greatest * (1.0 - np.exp(-float(error["share"]) * path**2 / greatest))
+        starved = np.exp(np.minimum(path - short, float(error["starved"]))) / float(error["counts"])
+        wrong = np.sqrt(starved) * (path > 0.05) * rng.standard_normal(path.shape) - short
         filtered = np.fft.irfft(np.fft.rfft(wrong, 2 * bins, axis=1) * ramp, axis=1)[:, :bins]
         artefact = np.zeros((int(shape[0]), int(shape[1])))
         _back_project(artefact, size, np.ascontiguousarray(filtered), first, step)

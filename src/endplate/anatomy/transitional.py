@@ -1,0 +1,198 @@
+"""Transitional anatomy: whether the level names agree with the ribs and the sacrum that the scan shows.
+
+Labels are often off by one, and one spine in ten has 11 or 13 pairs of ribs, or four or six lumbar vertebrae. This
+says what was seen and how the levels were counted. It never renames a level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from endplate.anatomy.axes import FloatArray
+from endplate.imaging.levels import LEVEL_OF_ID, VERSE_IDS, order
+from endplate.imaging.organ_map import OrganMap
+from endplate.imaging.volume import LabelMap, Volume
+from endplate.sources import Finding, finding, value
+
+Mask = NDArray[np.bool_]
+Rib = Literal["rib", "stub", "none", "not in view"]
+
+LOWEST_LOOKED_AT = "L2"
+HIGHEST_LOOKED_AT = "T9"
+"""Ribs are looked for between these levels: enough to find the lowest pair."""
+LATERAL_START_MM = 3.0
+"""What lies nearer to the vertebra's own side than this is still its transverse process."""
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What ribs and sacrum say of the level names.
+
+    Parameters
+    ----------
+    ribs:
+        What each level between T9 and L2 bears.
+    sacrum_seen:
+        The sacrum is labelled, close below the lowest vertebra.
+    lumbar:
+        Labelled lumbar levels, from the head down.
+    counted_how:
+        One sentence for the report.
+    findings:
+        What does not agree.
+    """
+
+    ribs: dict[str, Rib]
+    sacrum_seen: bool
+    lumbar: tuple[str, ...]
+    counted_how: str
+    findings: tuple[Finding, ...]
+
+
+def count_levels(labels: LabelMap, image: Volume | None = None, organs: OrganMap | None = None) -> Counting:
+    """Compare the level names with ribs and sacrum.
+
+    Parameters
+    ----------
+    labels:
+        VerSe ids (28 is T13, 25 L6, 26 the sacrum).
+    image:
+        The CT on the same grid: ribs are seen in it where no organs are given.
+    organs:
+        Organs on the same grid; their ribs and sacrum are believed.
+    """
+    numbers = {int(n) for n in np.unique(labels.data) if int(n) in LEVEL_OF_ID}
+    levels = sorted((LEVEL_OF_ID[n] for n in numbers if LEVEL_OF_ID[n] != "S1"), key=order)
+    ribs = _ribs(labels, levels, image, organs)
+    sacrum = _sacrum(labels, levels, organs)
+    lumbar = tuple(level for level in levels if level.startswith("L"))
+    findings = _findings(levels, lumbar, ribs, sacrum_seen=sacrum)
+    return Counting(ribs, sacrum, lumbar, _sentence(ribs, lumbar, sacrum_seen=sacrum), findings)
+
+
+def _ribs(
+    labels: LabelMap, levels: list[str], image: Volume | None, organs: OrganMap | None
+) -> dict[str, Rib]:
+    """What each level from T9 to L2 bears."""
+    looked_at = [x for x in levels if order(HIGHEST_LOOKED_AT) <= order(x) <= order(LOWEST_LOOKED_AT)]
+    if organs is not None and "rib" in organs.names:
+        dense = organs.mask("rib")
+    elif image is not None:
+        dense = np.asarray(image.data) >= float(value("transitional.rib_hu"))
+    else:
+        return dict.fromkeys(looked_at, "not in view")
+    boxes = ndimage.find_objects(labels.data)
+    found: dict[str, Rib] = {}
+    for level in looked_at:
+        box = boxes[VERSE_IDS[level] - 1]
+        assert box is not None
+        found[level] = _rib_of(labels, VERSE_IDS[level], box, dense)
+    return found
+
+
+def _rib_of(labels: LabelMap, number: int, box: tuple[slice, ...], dense: Mask) -> Rib:
+    """What one vertebra bears: the longer of both sides; not in view where the scan ends too near on a side."""
+    reach = value("transitional.rib_reach_mm")
+    spacing = labels.volume.spacing_mm
+    margin = np.ceil((float(reach["rib"]) + 12.0) / spacing).astype(int)
+    start = np.maximum([s.start for s in box] - margin, 0)
+    stop = np.minimum([s.stop for s in box] + margin, labels.data.shape)
+    part = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+    bone = labels.data[part] == number
+    points = labels.volume.to_world(np.argwhere(bone) + start)
+    low, high = float(points[:, 0].min()), float(points[:, 0].max())
+    free = dense[part] & (labels.data[part] == 0)
+    near = ndimage.distance_transform_edt(~bone, sampling=spacing) <= float(value("transitional.rib_gap_mm"))
+    # Ribs stand behind the front half of the body; vessels and bowel with contrast do not.
+    centre = _body_middle(points)
+    pieces, count = ndimage.label(free, structure=np.ones((3, 3, 3)))
+    if count == 0:
+        return _unseen(labels, low, high) or "none"
+    touching = np.unique(pieces[near & free])
+    far = 0.0
+    for piece in touching[touching > 0]:
+        world = labels.volume.to_world(np.argwhere(pieces == piece) + start)
+        behind = world[(world[:, 1] < centre) & (world[:, 2] < points[:, 2].max() + 5.0)]
+        if len(behind) == 0:
+            continue
+        beyond = max(float(behind[:, 0].max()) - high, low - float(behind[:, 0].min()))
+        far = max(far, beyond)
+    if far >= float(reach["rib"]):
+        return "rib"
+    hidden = _unseen(labels, low, high)
+    if far >= float(reach["stub"]):
+        return "rib" if hidden else "stub"
+    return hidden or "none"
+
+
+def _body_middle(points: FloatArray) -> float:
+    """World y of the middle of the vertebral body: its front less a quarter of the vertebra's depth."""
+    front, back = float(points[:, 1].max()), float(points[:, 1].min())
+    return front - 0.2 * (front - back)
+
+
+def _unseen(labels: LabelMap, low: float, high: float) -> Rib | None:
+    """Say that a rib would not be in view: the scan ends too near beside the vertebra."""
+    shape = np.array(labels.data.shape) - 1
+    corners = np.array([[i, j, k] for i in (0, shape[0]) for j in (0, shape[1]) for k in (0, shape[2])])
+    edge = labels.volume.to_world(corners)[:, 0]
+    room = min(low - float(edge.min()), float(edge.max()) - high)
+    return "not in view" if room < float(value("transitional.view_mm")) else None
+
+
+def _sacrum(labels: LabelMap, levels: list[str], organs: OrganMap | None) -> bool:
+    """Whether the sacrum is in view close below the lowest labelled vertebra."""
+    sacrum = labels.data == VERSE_IDS["S1"]
+    if not sacrum.any() and organs is not None and "sacrum" in organs.names:
+        sacrum = organs.mask("sacrum")
+    if not sacrum.any() or not levels:
+        return False
+    top = float(labels.volume.to_world(np.argwhere(sacrum))[:, 2].max())
+    lowest = labels.volume.to_world(np.argwhere(labels.data == VERSE_IDS[levels[-1]]))[:, 2]
+    return top >= float(lowest.min()) - float(value("transitional.sacrum_gap_mm"))
+
+
+def _findings(
+    levels: list[str], lumbar: tuple[str, ...], ribs: dict[str, Rib], *, sacrum_seen: bool
+) -> tuple[Finding, ...]:
+    told = []
+    bearing = [level for level, rib in ribs.items() if rib == "rib"]
+    lowest = max(bearing, key=order) if bearing else None
+    # Only where the level below is in view, too, is the lowest one known to be that.
+    below = [level for level in levels if lowest is not None and order(level) > order(lowest)]
+    known = bool(below) and ribs.get(below[0]) in ("none", "stub")
+    if lowest is not None and (order(lowest) > order("T12") or (known and lowest != "T12")):
+        told.append(finding("ribs-not-at-t12", lowest=lowest))
+    if ribs.get("L1") == "stub":
+        told.append(finding("rib-stub-at-l1", level="L1"))
+    whole = bool(lumbar) and lumbar[0] == "L1" and any(level.startswith("T") for level in levels)
+    if sacrum_seen and whole and len(lumbar) != 5:
+        told.append(finding("lumbar-count", count=len(lumbar), first=lumbar[0], last=lumbar[-1]))
+    rare = [level for level in ("T13", "L6") if level in levels]
+    if rare:
+        told.append(finding("transitional-label", levels=" and ".join(rare)))
+    if not sacrum_seen and not any(rib in ("rib", "none", "stub") for rib in ribs.values()):
+        told.append(finding("levels-not-counted"))
+    return tuple(told)
+
+
+def _sentence(ribs: dict[str, Rib], lumbar: tuple[str, ...], *, sacrum_seen: bool) -> str:
+    bearing = [level for level, rib in ribs.items() if rib == "rib"]
+    parts = []
+    if bearing:
+        parts.append(f"the lowest vertebra seen with ribs is labelled {max(bearing, key=order)}")
+    elif any(rib == "none" for rib in ribs.values()):
+        parts.append("no labelled vertebra from T9 to L2 bears ribs")
+    else:
+        parts.append("ribs are not in view")
+    parts.append(
+        f"{len(lumbar)} lumbar levels are labelled above the sacrum"
+        if sacrum_seen
+        else "the sacrum is not in view"
+    )
+    return f"Checked against the scan: {'; '.join(parts)}."
