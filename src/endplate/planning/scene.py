@@ -6,6 +6,7 @@ side and approach, and a path that is dragged by hand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,8 +19,8 @@ from scipy.spatial import cKDTree
 from endplate.anatomy.axes import Axes, FloatArray, unit
 from endplate.anatomy.mask import LabelField, LocalGrid, label_field, resample
 from endplate.anatomy.model import Pedicle, Side, Spine, Vertebra
-from endplate.anatomy.revisit import revisit
-from endplate.anatomy.vertebra import LocalVertebra
+from endplate.anatomy.revisit import axes_of
+from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
 from endplate.errors import QualityGateError
 from endplate.imaging.levels import LEVEL_OF_ID, order
 from endplate.imaging.volume import LabelMap, Volume
@@ -38,6 +39,10 @@ NEIGHBOURS = 2
 
 SIDES: tuple[Side, Side] = ("left", "right")
 """Sides in their order."""
+
+
+Boxes = Sequence[tuple[slice, ...] | None]
+"""Where each label lies, by id less one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +173,8 @@ def level_scene(
             do="Give a label map of whole vertebrae.",
         )
     near = _around(labels, vertebra)
-    geometry = revisit(near, vertebra)
+    boxes = ndimage.find_objects(near.data)
+    geometry = _geometry(near, boxes, vertebra)
     canal = None if geometry is None else geometry.canal
     if geometry is None or canal is None or not vertebra.complete:
         raise QualityGateError(
@@ -180,7 +186,7 @@ def level_scene(
     geometry = replace(geometry, field=_filled(geometry.field))
     bone = resample(geometry.field, geometry.axes, step)
     surface = surface_points(bone.values, bone.low_mm, bone.step_mm)
-    others = _neighbours(near, vertebra, geometry.axes)
+    others = _neighbours(near, boxes, vertebra, geometry.axes)
     structures = [Structure("canal", canal_points(canal, geometry.grid), "labels")]
     structures += [one for one, _ in others]
     structures += _foramina(spine, vertebra, geometry, bone, surface, [grid for _, grid in others])
@@ -210,10 +216,11 @@ def _around(labels: LabelMap, vertebra: Vertebra) -> LabelMap:
     """The part of the map near a level; what is farther than a needle is long does not matter."""
     if vertebra.frame is None:
         return labels
-    reach = float(value("search.surroundings_mm"))
+    reach = float(value("search.labels_reach_mm"))
     centre = labels.volume.to_voxel(np.array(vertebra.frame.origin_ras_mm))
     half = reach / labels.volume.spacing_mm
-    return replace(labels, volume=labels.volume.crop(np.floor(centre - half), np.ceil(centre + half)))
+    crop = labels.volume.crop(np.floor(centre - half), np.ceil(centre + half))
+    return replace(labels, volume=replace(crop, data=np.ascontiguousarray(crop.data)))
 
 
 def _filled(field: LabelField) -> LabelField:
@@ -226,11 +233,26 @@ def _filled(field: LabelField) -> LabelField:
     return replace(field, occupancy=np.ascontiguousarray(occupancy))
 
 
-def _neighbours(labels: LabelMap, vertebra: Vertebra, axes: Axes) -> list[tuple[Structure, LocalGrid]]:
+def _geometry(labels: LabelMap, boxes: Boxes, vertebra: Vertebra) -> LocalVertebra | None:
+    """The level again as geometry, in the frame of its document."""
+    if vertebra.frame is None or vertebra.label_id > len(boxes):
+        return None
+    box = boxes[vertebra.label_id - 1]
+    if box is None:
+        return None
+    field = label_field(labels.data, labels.volume.affine, box, vertebra.label_id)
+    borrowed = vertebra.canal.source == "borrowed" and vertebra.canal.centre_ras_mm is not None
+    seed = np.array(vertebra.canal.centre_ras_mm) if borrowed else None
+    return vertebra_in_frame(vertebra.level, field, axes_of(vertebra.frame), canal_seed_ras_mm=seed)
+
+
+def _neighbours(
+    labels: LabelMap, boxes: Boxes, vertebra: Vertebra, axes: Axes
+) -> list[tuple[Structure, LocalGrid]]:
     """Every other vertebra nearby, and what of the one above may meet the entry as facet."""
     step = float(value("search.neighbour_step_mm"))
     found: list[tuple[Structure, LocalGrid]] = []
-    for number, box in enumerate(ndimage.find_objects(labels.data), start=1):
+    for number, box in enumerate(boxes, start=1):
         level = LEVEL_OF_ID.get(number)
         if box is None or level is None or number == vertebra.label_id:
             continue
