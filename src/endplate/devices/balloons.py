@@ -14,7 +14,7 @@ Real tamps are somewhat thicker in the middle or longer; no table of theirs was 
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -90,6 +90,7 @@ def capsule_volume_ml(length_mm: float, diameter_mm: float) -> float:
     return math.pi * radius**2 * (length_mm - 2.0 / 3.0 * radius) / MM3_PER_ML
 
 
+@lru_cache(maxsize=1024)
 def capsule_diameter_mm(length_mm: float, volume_ml: float) -> float:
     """Inverse of ``capsule_volume_ml``."""
     volume = volume_ml * MM3_PER_ML

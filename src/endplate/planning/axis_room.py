@@ -52,7 +52,8 @@ class AxisRoom:
             return -float("inf")
         distance = getattr(self, f"{wall}_mm")
         ends = np.interp([low_mm, high_mm], self.depth_mm, distance)
-        between = distance[(self.depth_mm > low_mm) & (self.depth_mm < high_mm)]
+        first, last = np.searchsorted(self.depth_mm, (low_mm, high_mm))
+        between = distance[first:last]
         return float(min(ends.min(), between.min(initial=np.inf)))
 
     def at(self, wall: str, depth_mm: float) -> float:
