@@ -16,13 +16,17 @@ from endplate.anatomy.describe import LevelFacts, describe
 from endplate.anatomy.endplates import Height, measure_heights
 from endplate.anatomy.expectation import HEIGHTS, expect_heights
 from endplate.anatomy.grading import HeightEvidence
+from endplate.anatomy.implant_findings import with_implants
+from endplate.anatomy.implants import ImplantMap, find_implants
+from endplate.anatomy.lesions import LesionSigns, find_lesions
 from endplate.anatomy.locate import Located, locate_vertebrae
 from endplate.anatomy.model import Spine
 from endplate.anatomy.refine import Refined, refine_endplates
+from endplate.anatomy.transitional import count_levels
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.levels import order
 from endplate.imaging.volume import LabelMap, Volume
-from endplate.sources import Finding, citation, finding
+from endplate.sources import Finding, citation, finding, value
 
 
 def assess(
@@ -59,6 +63,8 @@ def assess(
     located = refined.located
     heights, evidence = _heights(refined)
     narrowest = [narrowest_canal_mm(item.vertebra) if _usable(item) else None for item in located]
+    implants = None if image is None else find_implants(labels, image, located)
+    signs = _lesion_signs(located, image, implants)
     levels = []
     for index, item in enumerate(located):
         above, below = _adjacent(located, index, -1), _adjacent(located, index, +1)
@@ -74,18 +80,34 @@ def assess(
             canal_compromise=(
                 None if here is None else canal_compromise(here, [mm for mm in beside if mm is not None])
             ),
+            signs=signs.get(index),
         )
         levels.append(describe(facts, image, calibration))
+    if implants is not None:
+        levels = [with_implants(level, implants) for level in levels]
+    counting = count_levels(labels, image)
     if progress is not None:
         progress("", 1.0)
     return Spine(
         levels=tuple(levels),
-        findings=tuple(scan_findings),
+        findings=(*scan_findings, *counting.findings),
         label_scheme=labels.scheme,
-        counted_how=labels.counted_how,
+        counted_how=f"{labels.counted_how} {counting.counted_how}".strip(),
         geometry_only=image is None,
         reference=citation("norms-compilation").text,
     )
+
+
+def _lesion_signs(
+    located: Sequence[Located], image: Volume | None, implants: ImplantMap | None
+) -> dict[int, LesionSigns]:
+    """Lesions and destroyed bone of all levels that can be measured, by their place in the row."""
+    if image is None:
+        return {}
+    usable = [index for index, item in enumerate(located) if _usable(item)]
+    exclude = None if implants is None else implants.near(float(value("implants.clear_mm")))
+    found = find_lesions([located[index].vertebra for index in usable], image, exclude)
+    return dict(zip(usable, found, strict=True))
 
 
 def _heights(refined: Refined) -> tuple[list[dict[str, Height]], list[HeightEvidence]]:

@@ -24,11 +24,13 @@ class TrabecularSample:
     volume_ml: float
 
 
-def trabecular_sample(vertebra: LocalVertebra, image: Volume) -> TrabecularSample | None:
+def trabecular_sample(
+    vertebra: LocalVertebra, image: Volume, lesions: NDArray[np.bool_] | None = None
+) -> TrabecularSample | None:
     """Mean HU of the body's trabecular middle, or ``None`` where too little lies clear of cortex and vein.
 
     The volume of interest is the body eroded from all surfaces, without its posterior third, where the
-    basivertebral vein runs.
+    basivertebral vein runs. ``lesions`` (on the vertebra's grid) are left out with a margin.
     """
     grid, mask = vertebra.grid, vertebra.body.mask
     depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1] * grid.step_mm
@@ -38,6 +40,9 @@ def trabecular_sample(vertebra: LocalVertebra, image: Volume) -> TrabecularSampl
     clear = y >= back + float(value("trabecular.posterior_fraction")) * (front - back)
     voxel_ml = grid.step_mm**3 / MM3_PER_ML
     inner = (depth >= float(value("trabecular.erosion_mm"))) & clear[None, :, None]
+    if lesions is not None and lesions.any():
+        margin = max(1, round(float(value("lesion.density_margin_mm")) / grid.step_mm))
+        inner &= ~ndimage.binary_dilation(lesions, iterations=margin)
     if inner.sum() * voxel_ml < float(value("trabecular.volume_min_ml")):
         return None
     values = _sample(vertebra, image, np.argwhere(inner))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from endplate.anatomy import canal
 from endplate.anatomy.axes import Axes, FloatArray
@@ -12,6 +13,7 @@ from endplate.anatomy.density import cleft_gas_ml, disc_gas_ml, trabecular_sampl
 from endplate.anatomy.endplates import Height, PlaneFit, depth_mm, sagittal_wedge_deg, width_mm
 from endplate.anatomy.expectation import HEIGHTS
 from endplate.anatomy.grading import HeightEvidence, grade
+from endplate.anatomy.lesions import LesionSigns, lesion_findings
 from endplate.anatomy.locate import Located
 from endplate.anatomy.model import (
     Canal,
@@ -52,6 +54,8 @@ class LevelFacts:
     local_kyphosis_deg: float | None
     retropulsion_mm: float | None
     canal_compromise: float | None
+    signs: LesionSigns | None = None
+    """Lesions and destroyed bone; ``None`` without a CT."""
 
 
 def describe(facts: LevelFacts, image: Volume | None, calibration: Calibration) -> Vertebra:
@@ -87,7 +91,10 @@ def describe(facts: LevelFacts, image: Volume | None, calibration: Calibration) 
         ]
     findings += _fit_findings(vertebra)
     findings += _canal_findings(facts)
-    density = _density(vertebra, image, calibration)
+    signs = facts.signs
+    density = _density(vertebra, image, calibration, None if signs is None else signs.mask)
+    if signs is not None:
+        findings += lesion_findings(level, signs)
     cleft = None if image is None else cleft_gas_ml(vertebra, image)
     vacuum = None if image is None else disc_gas_ml(vertebra, image, facts.label_map)
     least = float(value("gas.report_min_ml"))
@@ -128,6 +135,9 @@ def describe(facts: LevelFacts, image: Volume | None, calibration: Calibration) 
         retropulsion_mm=_round(facts.retropulsion_mm),
         cleft_ml=_round(cleft),
         vacuum_disc_below_ml=_round(vacuum),
+        lesions=() if signs is None else signs.lesions,
+        arch_breaks=() if signs is None else signs.arch_breaks,
+        posterior_bulge_mm=None if signs is None else _round(signs.posterior_bulge_mm),
         findings=tuple(findings),
     )
 
@@ -181,8 +191,13 @@ def _canal(facts: LevelFacts) -> Canal:
     )
 
 
-def _density(vertebra: LocalVertebra, image: Volume | None, calibration: Calibration) -> Density:
-    sample = None if image is None else trabecular_sample(vertebra, image)
+def _density(
+    vertebra: LocalVertebra,
+    image: Volume | None,
+    calibration: Calibration,
+    lesions: NDArray[np.bool_] | None = None,
+) -> Density:
+    sample = None if image is None else trabecular_sample(vertebra, image, lesions)
     if sample is None:
         return Density()
     estimate = calibration.density(sample.mean_hu)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.lesion_field import BoneField, box_of, expect, masked_smooth
-from endplate.anatomy.lesion_regions import Region, departures
+from endplate.anatomy.lesion_regions import Region, departures, diameter_mm
 from endplate.anatomy.posterior_wall import vein_zone, wall_defects
 from endplate.sources import value
 
@@ -130,7 +130,8 @@ def _plate_distance_mm(field: BoneField) -> NDArray[np.float64]:
 def _at_endplate(field: BoneField, region: Region) -> bool:
     """Whether a flat area lies along an endplate: sclerosis, impacted bone, the edge of a Schmorl node."""
     band = value("lesion.endplate_band")
-    if region.flatness > float(band["flatness"]):
+    small = region.kind == "blastic" and diameter_mm(field, region.mask) < float(band["small_mm"])
+    if region.flatness > float(band["flatness"]) and not small:
         return False
     near = _plate_distance_mm(field)[region.mask] <= float(band["reach_mm"])
     return bool(near.mean() > float(band["share"]))

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from endplate.anatomy.lesion_field import BoneField
 from endplate.anatomy.lesion_regions import Region, diameter_mm, flatness
-from endplate.anatomy.model import Side
+from endplate.anatomy.model import LesionKind, Side
 from endplate.sources import value
 
 ENOUGH_VOXELS = 30
@@ -64,7 +64,7 @@ def pedicle_hu(field: BoneField) -> tuple[PedicleHu, ...]:
 
 def pedicle_regions(field: BoneField, neighbours: tuple[PedicleHu, ...]) -> list[Region]:
     """Lytic and blastic areas of both pedicles."""
-    rule = value("lesion.pedicle")
+    rule, lytic = value("lesion.pedicle"), value("lesion.pedicle_lytic")
     zones = pedicle_zones(field)
     step = field.grid.step_mm
     smooth = ndimage.gaussian_filter(field.hu, 0.8 / step)
@@ -78,14 +78,18 @@ def pedicle_regions(field: BoneField, neighbours: tuple[PedicleHu, ...]) -> list
         if not known or not zone.any():
             continue
         usual = float(np.median(known))
-        dark = zone & (smooth < min(float(rule["lytic_max_hu"]), float(rule["lytic_share"]) * usual))
+        dark = zone & (smooth < min(float(lytic["max_hu"]), float(lytic["share"]) * usual))
         for area in _pieces(field, dark, zones[side]):
             here = float(smooth[area].mean())
             mirrored = _mirrored(field, area) & zones["right" if side == "left" else "left"]
             there = float(smooth[mirrored].mean()) if mirrored.sum() > 20 else usual
-            if there - here < float(rule["mirror_hu"]):
+            gone = _cortex_gone(field, zones, side, area)
+            whole = gone < float(lytic["cortex_gone"])
+            if there - here < float(lytic["contained_hu" if whole else "mirror_hu"]):
                 continue
-            found.append(_region(field, "lytic", area, here, here - there))
+            found.append(_region(field, "lytic", area, here, here - there, destroyed=not whole))
+        if field.vertebra.field.touches_edge:
+            continue  # Half a pedicle at the scan's edge says nothing of its density.
         cores = [item.core for item in neighbours if item.core is not None]
         found += _dense(field, smooth, zones, side, cores)
     return found
@@ -99,20 +103,23 @@ def _dense(
     cores_hu: list[float],
 ) -> list[Region]:
     """Areas of one pedicle's core much denser than the other side's core and the neighbours' cores."""
-    rule = value("lesion.pedicle")
+    rule, blastic = value("lesion.pedicle"), value("lesion.pedicle_blastic")
     core = {name: zone & (field.depth_mm >= float(rule["core_mm"])) for name, zone in zones.items()}
     other = core["right" if side == "left" else "left"]
     if other.sum() < ENOUGH_VOXELS or core[side].sum() < ENOUGH_VOXELS:
         return []
     # The other side may be destroyed: the neighbours say what is usual too.
     usual = max(float(np.median(smooth[other])), float(np.median(cores_hu)) if cores_hu else 0.0)
-    limit = usual + max(float(rule["blastic_hu"]), float(rule["blastic_share"]) * usual)
+    limit = usual + max(float(blastic["hu"]), float(blastic["share"]) * usual)
     if float(np.median(smooth[core[side]])) < usual + 0.5 * (limit - usual):
         return []
     dense = core[side] & (smooth > limit)
     found = []
     for area in _pieces(field, dense, zones[side]):
         here = float(smooth[area & core[side]].mean())
+        small = diameter_mm(field, area) < float(blastic["small_mm"])
+        if small and here - usual < float(blastic["small_hu"]):
+            continue
         found.append(_region(field, "blastic", area, here, here - usual))
     return found
 
@@ -132,6 +139,24 @@ def _pieces(field: BoneField, mask: NDArray[np.bool_], zone: NDArray[np.bool_]) 
     return kept
 
 
+def _cortex_gone(
+    field: BoneField, zones: dict[Side, NDArray[np.bool_]], side: Side, area: NDArray[np.bool_]
+) -> float:
+    """Share of the pedicle's surface beside an area that has no cortex, against the usual of both pedicles."""
+    step = field.grid.step_mm
+    # The densest within a voxel of the surface is the cortex, wherever the label's edge fell.
+    peak = ndimage.maximum_filter(field.hu, size=2 * max(1, round(0.8 / step)) + 1)
+    shell = {name: zone & (field.depth_mm <= 1.5 * step) for name, zone in zones.items()}
+    both = np.concatenate([peak[mask] for mask in shell.values()])
+    near = ndimage.binary_dilation(area, iterations=max(1, round(1.5 / step))) & shell[side]
+    if not near.any():
+        return 0.0
+    soft = float(value("lesion.soft_tissue_hu"))
+    usual = float(np.percentile(both, 60.0))
+    limit = soft + float(value("lesion.wall_gone_share")) * (usual - soft)
+    return float((peak[near] < limit).mean())
+
+
 def _mirrored(field: BoneField, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The mask reflected in the mid-sagittal plane, a little wider."""
     grid = field.grid
@@ -145,14 +170,22 @@ def _mirrored(field: BoneField, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return wider
 
 
-def _region(field: BoneField, kind: str, area: NDArray[np.bool_], hu: float, contrast: float) -> Region:
+def _region(
+    field: BoneField,
+    kind: LesionKind,
+    area: NDArray[np.bool_],
+    hu: float,
+    contrast: float,
+    *,
+    destroyed: bool = False,
+) -> Region:
     return Region(
-        kind="lytic" if kind == "lytic" else "blastic",
+        kind=kind,
         place="pedicle",
         mask=area,
         mean_hu=hu,
         contrast_hu=contrast,
         contrast_sd=contrast / (4.0 * float(value("lesion.noise_floor_hu"))),
         flatness=flatness(area, field.grid.step_mm),
-        destroyed=("pedicle",) if kind == "lytic" else (),
+        destroyed=("pedicle",) if destroyed else (),
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
-from endplate.anatomy.lesion_field import MAD_TO_SD, BoneField, masked_smooth
+from endplate.anatomy.lesion_field import MAD_TO_SD, BoneField, box_of, masked_smooth
 from endplate.anatomy.model import LesionKind, LesionPlace
 from endplate.sources import value
 
@@ -74,31 +74,35 @@ def departures(
     floor = float(value("lesion.noise_floor_hu"))
     limit_sd = float(value("lesion.contrast_sd")[kind])
     least_mm = float(value("lesion.report_min_mm"))
-    taken = np.zeros_like(within)
+    box = box_of(within)
+    inside, residual, hu = within[box], residual_hu[box], field.hu[box]
+    taken = np.zeros_like(inside)
     found: list[Region] = []
     for scale in value("lesion.scales_mm"):
-        smooth = sign * masked_smooth(residual_hu, within, float(scale) / step)
-        values = smooth[within]
+        smooth = sign * masked_smooth(residual, inside, float(scale) / step)
+        values = smooth[inside]
         middle = float(np.median(values))
         noise = max(MAD_TO_SD * float(np.median(np.abs(values - middle))), floor * 1.5 / (1.5 + float(scale)))
-        threshold = np.maximum(limit_sd * noise, least_hu)
-        pieces, count = ndimage.label(within & (smooth > threshold))
+        threshold = np.maximum(limit_sd * noise, least_hu[box])
+        pieces, count = ndimage.label(inside & (smooth > threshold))
         sizes = np.bincount(pieces.ravel(), minlength=count + 1)
         for number in np.flatnonzero(sizes[1:] * step**3 > SEED_MM3) + 1:
             seed = pieces == number
             peak = float(np.percentile(smooth[seed], 90.0))
-            grown = _half_way(within, smooth, seed, 0.5 * peak)
+            grown = _half_way(inside, smooth, seed, 0.5 * peak)
             if (grown & taken).sum() > 0.3 * grown.sum() or diameter_mm(field, grown) < least_mm:
                 continue
             taken |= grown
             core = grown & (smooth > 0.75 * peak)
+            mask = np.zeros_like(within)
+            mask[box] = grown
             found.append(
                 Region(
                     kind=kind,
                     place=place,
-                    mask=grown,
-                    mean_hu=float(field.hu[core].mean()),
-                    contrast_hu=float(residual_hu[core].mean()),
+                    mask=mask,
+                    mean_hu=float(hu[core].mean()),
+                    contrast_hu=float(residual[core].mean()),
                     contrast_sd=sign * float(peak / noise),
                     flatness=flatness(grown, step),
                 )

@@ -107,7 +107,7 @@ def lesion_findings(level: str, signs: LesionSigns) -> list[Finding]:
             "contrast": abs(lesion.contrast_hu),
             "sd": abs(lesion.contrast_sd),
         }
-        if lesion.place == "pedicle" and lesion.kind == "lytic":
+        if "pedicle" in lesion.destroyed:
             found.append(finding("pedicle-destroyed", level=level, **values))
             continue
         if "posterior" in lesion.destroyed:
