@@ -61,9 +61,11 @@ def build_ct(
         start, stop = voxel_box(spine.bounds(i, float(sizes.max())), shape, affine)
         bone_ct.paint_bone(image, start, stop, affine, split, i, material, extras[i], tile, spine.packed)
         paint_lesions(image, affine, spine, i)
-    metal = paint_implants(image, affine, spine) if has_implants(spine) else None
     if grid.psf_fwhm_mm > 0.0:
         image = gaussian_filter(image, grid.psf_fwhm_mm / FWHM_PER_SIGMA / sizes, mode="nearest")
+    metal = None
+    if has_implants(spine):
+        metal = paint_implants(image, affine, spine, grid.psf_fwhm_mm / FWHM_PER_SIGMA)
     if metal is not None and spine.spec.metal_imaging.streaks > 0.0:
         add_streaks(image, affine, metal, spine.spec.metal_imaging.streaks, spine.spec.seed)
     if (scanner.hu_scale, scanner.hu_offset) != (1.0, 0.0):
