@@ -6,14 +6,11 @@ import numpy as np
 from scipy import ndimage
 
 from endplate.imaging.attenuation import by_kvp
-from endplate.imaging.coarse import CoarseScan, FloatArray, Mask
+from endplate.imaging.coarse import CoarseScan, Mask
 from endplate.imaging.organ_map import ORGAN_IDS
 from endplate.imaging.scan_records import ReferenceRecord
-from endplate.imaging.spine_place import SpinePlace, spine_place
+from endplate.imaging.spine_place import DISC_MM, SpinePlace, disc_statistics, spine_place
 from endplate.sources import value
-
-DISC_MM = 5.0
-"""Radius of the disc in which blood must be even."""
 
 AIR_WIDTH_HU = 25.0
 """Smoothed air lies within this of its commonest value; foam and cloth do not."""
@@ -110,7 +107,7 @@ def blood(scan: CoarseScan, place: SpinePlace, kvp: float, noise_hu: float) -> R
     region &= (front >= near + DISC_MM) & (front <= far)
     if scan.labels is not None:
         region &= ~scan.grow(scan.labels > 0, DISC_MM + 1.0)
-    mean, spread = _disc_statistics(scan)
+    mean, spread = disc_statistics(scan)
     even = region & (spread <= 1.6 * noise_hu + 6.0) & (mean >= low) & (mean <= high)
     slices = np.flatnonzero(even.any(axis=(0, 1)))
     if len(slices) < 3:
@@ -162,18 +159,6 @@ def cortical_bone(scan: CoarseScan) -> ReferenceRecord | None:
         volume_ml=round(volume, 3),
         where="densest cortex of the labelled vertebrae",
     )
-
-
-def _disc_statistics(scan: CoarseScan) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation in a disc round every voxel of three slices."""
-    reach = [int(DISC_MM / size) for size in scan.spacing_mm[:2]]
-    u, v = np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij")
-    disc = (u * scan.spacing_mm[0]) ** 2 + (v * scan.spacing_mm[1]) ** 2 <= DISC_MM**2
-    weights = np.repeat(disc[:, :, None], 3, axis=2).astype(np.float32)
-    weights /= weights.sum()
-    mean = ndimage.convolve(scan.hu, weights, mode="nearest")
-    square = ndimage.convolve(np.square(scan.hu), weights, mode="nearest")
-    return mean, np.sqrt(np.maximum(square - np.square(mean), 0.0))
 
 
 def _record(scan: CoarseScan, tissue: str, mask: Mask, where: str) -> ReferenceRecord | None:

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from endplate.imaging.coarse import CoarseScan, Mask
+from endplate.imaging.coarse import CoarseScan, FloatArray, Mask
 
 Line = NDArray[np.float64]
 
 BONE_HU = 220.0
 """Cortex and dense trabeculae, smoothed, where no labels say what is bone."""
+
+VESSEL_SPREAD_HU = 35.0
+"""A disc of blood varies less than this; one of bone more."""
+
+DISC_MM = 5.0
+"""Radius of the disc in which blood must be even."""
 
 SIDE_MM = 45.0
 """The spine lies within this of the middle of the body."""
@@ -77,5 +84,20 @@ def _bone(scan: CoarseScan) -> Mask:
     y = np.arange(scan.hu.shape[1])[None, :, None] * scan.spacing_mm[1]
     middle = float(np.mean(inside[0])) * scan.spacing_mm[0]
     half = float(np.mean(inside[1])) * scan.spacing_mm[1]
-    bone: Mask = scan.body & (scan.smooth > BONE_HU) & (np.abs(x - middle) <= SIDE_MM) & (y <= half)
+    mean, spread = disc_statistics(scan)
+    # Vessels full of contrast are as bright as bone, but even.
+    vessel = scan.grow(scan.body & (mean > BONE_HU) & (spread < VESSEL_SPREAD_HU), DISC_MM + 2.0)
+    bone: Mask = scan.body & ~vessel & (scan.smooth > BONE_HU) & (np.abs(x - middle) <= SIDE_MM) & (y <= half)
     return bone
+
+
+def disc_statistics(scan: CoarseScan) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation in a disc round every voxel of three slices."""
+    reach = [int(DISC_MM / size) for size in scan.spacing_mm[:2]]
+    u, v = np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij")
+    disc = (u * scan.spacing_mm[0]) ** 2 + (v * scan.spacing_mm[1]) ** 2 <= DISC_MM**2
+    weights = np.repeat(disc[:, :, None], 3, axis=2).astype(np.float32)
+    weights /= weights.sum()
+    mean = ndimage.convolve(scan.hu, weights, mode="nearest")
+    square = ndimage.convolve(np.square(scan.hu), weights, mode="nearest")
+    return mean, np.sqrt(np.maximum(square - np.square(mean), 0.0))
