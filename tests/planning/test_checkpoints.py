@@ -52,7 +52,7 @@ def test_numbers_by_hand(side, turn):
     assert docking.lateral_text == "Tip on the bone, 22.0 mm behind the posterior wall."
     assert middle.ap_text == "Tip inside the ring, 5.5 mm lateral of its medial border."
     assert wall.ap_text == "Tip not past the ring's medial border: 4.0 mm lateral of it."
-    assert wall.lateral_text == "Tip at the posterior wall. Only now past the ring on AP."
+    assert wall.lateral_text == "Tip at the posterior wall. Only from here past the ring on AP."
     assert target.ap_text == f"Tip 4.3 mm {side} of the midline."
     assert target.lateral_text == "Tip 24.0 mm in front of the posterior wall, 75 % of depth."
 
@@ -87,6 +87,29 @@ def test_the_wall_is_taken_at_the_needles_height():
     wall = np.array([[0.0, -12.0, 14.0], [0.0, -18.0, -16.0]])
     stops = stops_of(needle("right", 13.0, 0.0), wall_ras_mm=wall)
     assert stops[3].beyond_posterior_wall_mm == pytest.approx(8.0 - (-14.0), abs=1e-5)
+    # In space the needle crosses at y = −16; on lateral only at −14, so there is the stop.
+    assert stops[2].depth_mm == pytest.approx(24.0, abs=0.11)
+    assert 0.0 <= stops[2].beyond_posterior_wall_mm < 0.11
+    behind = stops_of(needle("right", 13.0, 0.0), wall_ras_mm=wall - [0.0, 6.0, 0.0])
+    assert behind[2].depth_mm == pytest.approx(22.0, abs=1e-5), "never before it is crossed in space"
+    never = stops_of(needle("right", 13.0, 0.0), wall_ras_mm=wall + np.array([0.0, 40.0, 0.0]))
+    assert never[2].depth_mm == never[3].depth_mm
+    assert "behind the posterior wall" in never[3].lateral_text
+
+
+def test_beside_the_pedicle_the_stops_come_in_their_own_order():
+    whole = needle("left", 24.0, 30.0)
+    points = PathPoints(
+        whole.side,
+        "extrapedicular",
+        whole.wall_ras_mm,
+        whole.isthmus_ras_mm,
+        whole.wall_ras_mm,
+        whole.tip_ras_mm,
+    )
+    stops = stops_of(points)
+    assert [stop.name for stop in stops] == ["mid-pedicle", "docking", "posterior-wall", "target"]
+    assert stops[0].depth_mm == pytest.approx(-4.0 / np.cos(np.radians(30.0)), abs=1e-5)
 
 
 def test_without_pedicle_or_skin():
@@ -102,7 +125,7 @@ def test_without_pedicle_or_skin():
     axes = frame()
     stops = checkpoints(points, sight(points, axes, None))
     assert all(stop.lateral_of_medial_ring_mm is None and stop.skin_depth_mm is None for stop in stops)
-    assert stops[1].ap_text == "Tip beside the ring."
+    assert [stop.ap_text for stop in stops][1] == "Tip beside the ring."
     assert ring_findings("T6", points, stops) == ()
     assert depth_marks(stops) == ()
     beside = checkpoints(points, sight(points, axes, pedicle("left")))

@@ -128,7 +128,7 @@ def test_the_sheet_says_what_the_room_needs(sheet):
         "20 % 5.2",
         "IBT 15, 15 mm, to 3.5 ml",
         "Never past the ring's medial border on AP before the posterior wall is crossed on lateral",
-        "Tip at the posterior wall. Only now past the ring on AP.",
+        "Tip at the posterior wall. Only from here past the ring on AP.",
         "25 mm right (",
         "prone",
     ):

@@ -27,6 +27,12 @@ RING_POINTS = 48
 AT_MM = 0.5
 """Distances below this are told as "at"."""
 
+STEP_MM = 0.1
+"""Step along the needle at which the crossing of the wall is looked for."""
+
+TOUCH_MM = 1e-6
+"""A tip this near the wall has crossed it."""
+
 ORDER: tuple[CheckpointName, ...] = ("docking", "mid-pedicle", "posterior-wall", "target")
 
 
@@ -117,7 +123,11 @@ def sight(
 def checkpoints(
     points: PathPoints, seen: Sight, body_depth_mm: float | None = None
 ) -> tuple[Checkpoint, ...]:
-    """The four stops of one needle: docking, mid-pedicle, posterior wall, target.
+    """The four stops of one needle, in the order in which the tip comes to them.
+
+    The stop at the posterior wall is where the tip has crossed it both in space and on the lateral picture, whichever
+    is later: a wall that is hollow toward the canal shows there in front of where a needle beside it crosses.
+    An extrapedicular needle passes the middle of the pedicle before it meets bone; that depth is negative.
 
     Parameters
     ----------
@@ -128,7 +138,7 @@ def checkpoints(
     body_depth_mm:
         Depth of the body, to tell the target's depth as a share; ``None`` leaves that out.
     """
-    places = (points.entry_ras_mm, points.isthmus_ras_mm, points.wall_ras_mm, points.tip_ras_mm)
+    places = (points.entry_ras_mm, points.isthmus_ras_mm, _crossed(points, seen), points.tip_ras_mm)
     skin = None if points.skin_ras_mm is None else -points.depth_mm(points.skin_ras_mm)
     stops = []
     for name, place in zip(ORDER, places, strict=True):
@@ -145,7 +155,7 @@ def checkpoints(
                 lateral_text=_lateral_text(name, seen, place, body_depth_mm),
             )
         )
-    return tuple(stops)
+    return tuple(sorted(stops, key=lambda stop: stop.depth_mm))
 
 
 def ring_findings(level: str, points: PathPoints, stops: tuple[Checkpoint, ...]) -> tuple[Finding, ...]:
@@ -166,6 +176,16 @@ def pedicle_ring(pedicle: Pedicle) -> FloatArray:
     turn = 2.0 * np.pi * np.arange(RING_POINTS)[:, None] / RING_POINTS
     circle = np.cos(turn) * first + np.sin(turn) * np.cross(axis, first)
     return np.asarray(np.array(pedicle.isthmus_ras_mm) + 0.5 * pedicle.inscribed_diameter_mm * circle)
+
+
+def _crossed(points: PathPoints, seen: Sight) -> FloatArray:
+    """Where the tip is in front of the posterior wall in space and on lateral; the tip where it never is."""
+    begin, end = points.depth_mm(points.wall_ras_mm), points.depth_mm(points.tip_ras_mm)
+    for depth in np.append(np.arange(begin, end, STEP_MM), end):
+        place = points.entry_ras_mm + depth * points.direction_ras
+        if seen.beyond_wall_mm(place) >= -TOUCH_MM:
+            return np.asarray(place)
+    return points.tip_ras_mm
 
 
 def _ap_text(name: CheckpointName, points: PathPoints, seen: Sight, place: FloatArray) -> str:
@@ -202,7 +222,7 @@ def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_dep
     if name == "mid-pedicle":
         return f"Tip {where}."
     if name == "posterior-wall":
-        return f"Tip {where}. Only now past the ring on AP."
+        return f"Tip {where}. Only from here past the ring on AP."
     share = "" if not body_depth_mm else f", {100.0 * beyond / body_depth_mm:.0f} % of depth"
     return f"Tip {where}{share}."
 
