@@ -230,7 +230,6 @@ class CementRules(Section):
     cavity_extra_ml: Ml
     thick_cement_bore_mm: Mm
     stop_at_posterior: Fraction
-    warn_fraction: Fraction
 
     @model_validator(mode="after")
     def _in_order(self) -> CementRules:
