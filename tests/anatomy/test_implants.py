@@ -56,7 +56,7 @@ def test_levels_say_what_stands_in_them(treated):
         ((truth.material == 1) & ~truth.in_bone).sum() / 1000.0, abs=0.12
     )
     assert first.outside.canal_ml > 0.0
-    assert first.metal_ml == 0.0
+    assert first.metal_ml == 0.0, "the heads beside L1 belong to the screws of L2"
     assert (second.screws, second.rods, second.cement_ml) == (2, 0, 0.0)
     assert second.metal_ml == pytest.approx((truth.material == 2).sum() / 1000.0, rel=0.1)
 

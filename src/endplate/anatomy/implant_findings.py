@@ -13,7 +13,7 @@ def with_implants(level: Vertebra, found: ImplantMap) -> Vertebra:
     ``treated_before`` is ``None`` where only a dense mass was found that may be cement or bone.
     """
     implants = found.levels.get(level.level, Implants())
-    treated: bool | None = implants.cement_ml > 0.0 or implants.metal_ml > 0.0
+    treated: bool | None = implants.cement_ml > 0.0 or implants.metal_in_bone_ml > 0.0
     if not treated and implants.unsure_ml > 0.0:
         treated = None
     return level.model_copy(

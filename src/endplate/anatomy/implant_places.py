@@ -30,6 +30,8 @@ SCREW_IN_BONE_MM = 8.0
 """A bar that runs so far in a vertebra is a screw of it."""
 ROD_AT_LEVEL_MM = 8.0
 """A rod belongs to every level that so much of it is nearest to."""
+HEAD_REACH_MM = (9.0, 20.0)
+"""How far from a screw's line, and beyond its end, metal is still its head."""
 SKIN_OF_BONE_MM = 1.2
 """Cement this near to a label is counted in the bone: labels are no truer than that."""
 DISC_REACH_MM = 15.0
@@ -62,6 +64,8 @@ def count_by_level(
     kind = material[tuple(index.T)]
     points = labels.volume.to_world(index)
     owner, away = nearest.of(points, labels.data[tuple(index.T)])
+    bars = () if metal is None else metal.cylinders
+    _give_heads(owner, points, (kind == METAL) & (away > 0.0), bars, labels)
     voxel_ml = float(np.prod(labels.volume.spacing_mm)) / MM3_PER_ML
     outside = (kind == CEMENT) & (away > SKIN_OF_BONE_MM)
     frames: dict[str, LocalVertebra] = {}
@@ -69,7 +73,6 @@ def count_by_level(
         found = locate_vertebrae(labels) if located is None else located
         frames = {item.vertebra.level: item.vertebra for item in found}
     shares = {} if metal is None else _streak_shares(labels, image, material)
-    bars = () if metal is None else metal.cylinders
     result = {}
     for number, level in levels.items():
         mine = owner == number
@@ -88,6 +91,7 @@ def count_by_level(
             ),
             unsure_ml=volume(mine & (kind == UNSURE)),
             metal_ml=volume(mine & (kind == METAL)),
+            metal_in_bone_ml=volume(mine & (kind == METAL) & (away <= 0.0)),
             screws=screws,
             rods=rods,
             artefact_share=round(shares.get(number, 0.0), DIGITS),
@@ -143,25 +147,61 @@ def _places(points: FloatArray, vertebra: LocalVertebra | None) -> NDArray[np.in
     return places
 
 
+def _labels_along(bar: Cylinder, labels: LabelMap) -> tuple[FloatArray, NDArray[np.uint8]]:
+    """Points of a bar's axis and the labels there."""
+    along = np.arange(0.0, bar.run.length_mm, BAR_STEP_MM)
+    points = bar.run.start_ras_mm + along[:, None] * bar.run.axis_ras
+    voxel = np.rint(labels.volume.to_voxel(points)).astype(int)
+    inside = ((voxel >= 0) & (voxel < np.array(labels.volume.shape))).all(axis=1)
+    here = np.zeros(len(points), dtype=np.uint8)
+    here[inside] = labels.data[tuple(voxel[inside].T)]
+    return points, here
+
+
+def _screw_owner(bar: Cylinder, labels: LabelMap) -> int:
+    """Label of the vertebra that a screw stands in, 0 for a rod, a wire or a bar beside bone."""
+    if bar.radius_mm < 0.5 * float(value("implants.screw_diameter_mm")[0]):
+        return 0
+    if abs(float(bar.run.axis_ras[2])) > ROD_UPRIGHT:
+        return 0
+    _, here = _labels_along(bar, labels)
+    counts = np.bincount(here[here > 0], minlength=1)
+    most = int(np.argmax(counts))
+    return most if counts[most] * BAR_STEP_MM >= SCREW_IN_BONE_MM else 0
+
+
+def _give_heads(
+    owner: NDArray[np.uint8],
+    points: FloatArray,
+    free: NDArray[np.bool_],
+    bars: Sequence[Cylinder],
+    labels: LabelMap,
+) -> None:
+    """Give metal outside bone that is near a screw's line to the screw's vertebra: its head lies beside others."""
+    best = np.full(len(points), HEAD_REACH_MM[0])
+    for bar in bars:
+        number = _screw_owner(bar, labels)
+        if number == 0:
+            continue
+        along, away = bar.run.along_and_away(points)
+        beyond = np.maximum(np.maximum(-along, along - bar.run.length_mm), 0.0)
+        mine = free & (away < best) & (beyond < HEAD_REACH_MM[1])
+        owner[mine] = number
+        best[mine] = away[mine]
+
+
 def _bars_at(bars: Sequence[Cylinder], number: int, labels: LabelMap, nearest: _Nearest) -> tuple[int, int]:
     """Screws in one vertebra and rods beside it."""
     screws = rods = 0
-    low = 0.5 * float(value("implants.screw_diameter_mm")[0])
     for bar in bars:
-        if bar.radius_mm < low:
+        if bar.radius_mm < 0.5 * float(value("implants.screw_diameter_mm")[0]):
             continue
-        run = bar.run
-        along = np.arange(0.0, run.length_mm, BAR_STEP_MM)
-        points = run.start_ras_mm + along[:, None] * run.axis_ras
-        voxel = np.rint(labels.volume.to_voxel(points)).astype(int)
-        inside = ((voxel >= 0) & (voxel < np.array(labels.volume.shape))).all(axis=1)
-        here = np.zeros(len(points), dtype=np.uint8)
-        here[inside] = labels.data[tuple(voxel[inside].T)]
-        if abs(float(run.axis_ras[2])) > ROD_UPRIGHT:
+        if abs(float(bar.run.axis_ras[2])) > ROD_UPRIGHT:
+            points, here = _labels_along(bar, labels)
             owner, _ = nearest.of(points, here)
             rods += int((owner == number).sum() * BAR_STEP_MM >= ROD_AT_LEVEL_MM)
         else:
-            screws += int((here == number).sum() * BAR_STEP_MM >= SCREW_IN_BONE_MM)
+            screws += int(_screw_owner(bar, labels) == number)
     return screws, rods
 
 

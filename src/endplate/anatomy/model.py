@@ -141,10 +141,12 @@ class Implants(Document):
     unsure_ml: float = 0.0
     """Dense matter that may be cement or very dense bone."""
     metal_ml: float = 0.0
+    """Metal of this level, with screw heads and what lies nearest to it."""
+    metal_in_bone_ml: float = 0.0
     screws: int = 0
     rods: int = 0
     artefact_share: float = 0.0
-    """Share of the body that streaks of metal disturb."""
+    """Share of the bone's inside that streaks of metal disturb."""
 
 
 class Fracture(Document):
