@@ -17,12 +17,14 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from endplate.anatomy.axes import Axes, FloatArray, unit
+from endplate.anatomy.implants import ImplantMap
 from endplate.anatomy.mask import LabelField, LocalGrid, label_field, resample
 from endplate.anatomy.model import Pedicle, Side, Spine, Vertebra
 from endplate.anatomy.revisit import axes_of
 from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
 from endplate.errors import QualityGateError
 from endplate.imaging.levels import LEVEL_OF_ID, order
+from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.planning.canal_points import canal_points, defect_points
 from endplate.planning.foramen import Arch, foramen_points, segmental_points
@@ -145,8 +147,8 @@ def measured_pedicle(vertebra: Vertebra, side: Side) -> Pedicle | None:
 def level_scene(
     labels: LabelMap,
     image: Volume | None,
-    organs: object | None,
-    implants: object | None,
+    organs: OrganMap | None,
+    implants: ImplantMap | None,
     spine: Spine,
     vertebra: Vertebra,
 ) -> LevelScene:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import Axes, FloatArray
+from endplate.anatomy.implants import ImplantMap, Material
 from endplate.anatomy.mask import label_field
 from endplate.anatomy.model import Side
 from endplate.anatomy.vertebra import LocalVertebra
@@ -70,12 +71,12 @@ class Structure:
 
 
 def image_structures(
-    image: Volume | None, organs: object | None, implants: object | None, axes: Axes
+    image: Volume | None, organs: OrganMap | None, implants: ImplantMap | None, axes: Axes
 ) -> tuple[list[Structure], list[str]]:
     """Organs, air inside the trunk and implants near a level, and the names of what was not available."""
     found: list[Structure] = []
     named: tuple[str, ...] = ()
-    if isinstance(organs, OrganMap):
+    if organs is not None:
         named = organs.names
         found += [one for name in named if (one := _organ(organs, name, axes)) is not None]
     unchecked = [name.replace("_", " ") for name in EXPECTED if name not in named]
@@ -87,7 +88,7 @@ def image_structures(
     if implants is None:
         unchecked.append("metal and old cement")
     else:
-        metal = _mapped(implants, axes)
+        metal = _implanted(implants, axes)
         if len(metal):
             found.append(Structure("metal or old cement", metal, "HU", kind="implant"))
     return found, unchecked
@@ -105,10 +106,10 @@ def _organ(organs: OrganMap, name: str, axes: Axes) -> Structure | None:
     return Structure(name.replace("_", " "), points, "organ labels", kind=ORGAN_KINDS[name])
 
 
-def _mapped(given: object, axes: Axes) -> FloatArray:
-    volume: Volume = given.volume  # type: ignore[attr-defined]
-    near = _near(volume, axes)
-    return _points((near.data > 0).astype(np.float32), near.affine, axes)
+def _implanted(implants: ImplantMap, axes: Axes) -> FloatArray:
+    near = _near(implants.volume, axes)
+    hard = np.isin(near.data, (Material.CEMENT, Material.METAL))
+    return _points(hard.astype(np.float32), near.affine, axes)
 
 
 def air_inside(image: Volume, axes: Axes) -> FloatArray:
@@ -136,7 +137,10 @@ def air_inside(image: Volume, axes: Axes) -> FloatArray:
     index = [
         np.minimum((start[a] + np.arange(near.shape[a])) // pace[a], pieces.shape[a] - 1) for a in range(3)
     ]
-    air = (near.data < low) & inside[pieces[np.ix_(*index)]]
+    # A coarse sample beside the air space still has air of it in its block.
+    blocks = ndimage.binary_dilation(inside[pieces], structure=np.ones((3, 3, 3)))
+    blocks &= ~np.isin(pieces, np.unique(behind[behind > 0]))
+    air = (near.data < low) & blocks[np.ix_(*index)]
     return _points(air.astype(np.float32), near.affine, axes)
 
 
