@@ -138,7 +138,7 @@ def air_inside(image: Volume, axes: Axes) -> FloatArray:
         np.minimum((start[a] + np.arange(near.shape[a])) // pace[a], pieces.shape[a] - 1) for a in range(3)
     ]
     # A coarse sample beside the air space still has air of it in its block.
-    blocks = ndimage.binary_dilation(inside[pieces], structure=np.ones((3, 3, 3)))
+    blocks = ndimage.binary_dilation(inside[pieces], structure=np.ones((3, 3, 3), dtype=bool))
     blocks &= ~np.isin(pieces, np.unique(behind[behind > 0]))
     air = (near.data < low) & blocks[np.ix_(*index)]
     return _points(air.astype(np.float32), near.affine, axes)
