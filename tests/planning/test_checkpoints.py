@@ -52,7 +52,7 @@ def test_numbers_by_hand(side, turn):
     assert docking.lateral_text == "Tip on the bone, 22.0 mm behind the posterior wall."
     assert middle.ap_text == "Tip inside the ring, 5.5 mm lateral of its medial border."
     assert wall.ap_text == "Tip not past the ring's medial border: 4.0 mm lateral of it."
-    assert wall.lateral_text == "Tip at the posterior wall. Only from here past the ring on AP."
+    assert wall.lateral_text == "Tip at the posterior wall; only now past the ring on AP."
     assert target.ap_text == f"Tip 4.3 mm {side} of the midline."
     assert target.lateral_text == "Tip 24.0 mm in front of the posterior wall, 75 % of depth."
 

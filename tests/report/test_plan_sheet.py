@@ -66,7 +66,7 @@ def full_plan(levels: tuple[str, ...] = ("L1",)) -> Plan:
     vertebra = toy_spine.toy_vertebra(1)
     assert vertebra.frame is not None
     warning = Finding(
-        code="toy", severity="warning", level="L1", text="Look out: a toy. " * 8, source="endplate"
+        code="toy", severity="warning", level="L1", text="Look out: a toy. " * 16, source="endplate"
     )
     plans = tuple(
         LevelPlan(
@@ -128,7 +128,7 @@ def test_the_sheet_says_what_the_room_needs(sheet):
         "20 % 5.2",
         "IBT 15, 15 mm, to 3.5 ml",
         "Never past the ring's medial border on AP before the posterior wall is crossed on lateral",
-        "Tip at the posterior wall. Only from here past the ring on AP.",
+        "Tip at the posterior wall; only now past the ring on AP.",
         "25 mm right (",
         "prone",
     ):

@@ -222,7 +222,7 @@ def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_dep
     if name == "mid-pedicle":
         return f"Tip {where}."
     if name == "posterior-wall":
-        return f"Tip {where}. Only from here past the ring on AP."
+        return f"Tip {where}; only now past the ring on AP."
     share = "" if not body_depth_mm else f", {100.0 * beyond / body_depth_mm:.0f} % of depth"
     return f"Tip {where}{share}."
 
@@ -234,10 +234,13 @@ def _docking_words(seen: Sight, place: FloatArray) -> str:
         return "at the planned entry"
     parts = [
         f"{number(abs(amount))} mm {plus if amount > 0.0 else minus}"
-        for amount, plus, minus in ((middle[0], "lateral of", "medial of"), (middle[1], "above", "below"))
+        for amount, plus, minus in ((middle[0], "lateral", "medial"), (middle[1], "above", "below"))
         if abs(amount) >= AT_MM
     ]
-    return f"{' and '.join(parts)} the ring's middle" if parts else "at the ring's middle"
+    if not parts:
+        return "at the ring's middle"
+    of = "of " if len(parts) == 1 and abs(middle[0]) >= AT_MM else ""
+    return f"{' and '.join(parts)} {of}the ring's middle"
 
 
 def _ring_words(seen: Sight, place: FloatArray) -> str:

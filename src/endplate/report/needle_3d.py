@@ -20,7 +20,7 @@ from endplate.report.scene import Scene
 from endplate.report.slicing import Plane, unit
 
 WIDTH_PX = 172.0
-SIZE_MM = (104.0, 90.0)
+SIZE_MM = (104.0, 86.0)
 REACH_MM = 70.0
 """Half length of the rays."""
 

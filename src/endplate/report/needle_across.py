@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from endplate.anatomy.model import Spine, Vertebra
+from endplate.anatomy.model import Spine, Vec3, Vertebra
 from endplate.imaging.geometry import FloatArray
 from endplate.papers.words import number
 from endplate.planning.model import NeedlePath
@@ -23,18 +23,26 @@ CIRCLE_POINTS = 49
 
 
 def across_plane(vertebra: Vertebra, path: NeedlePath, size_mm: tuple[float, float] = SIZE_MM) -> Plane:
-    """The plane square to a needle at its isthmus, the patient's right on screen left (seen from the front)."""
+    """The plane square to a needle at the pedicle's isthmus, the patient's right on screen left (from the front).
+
+    A needle beside the pedicle is cut where it enters the body.
+    """
     axes = PATIENT if vertebra.frame is None else frame_axes(vertebra.frame)
     forward = unit(np.array(path.tip_ras_mm) - np.array(path.entry_ras_mm))
     right = -square_to(axes.right, forward)
     # Into the screen is the back: the plane's normal runs against the needle.
-    return Plane(np.array(path.isthmus_ras_mm), right, np.cross(-forward, right), *size_mm)
+    return Plane(np.array(_place(path)), right, np.cross(-forward, right), *size_mm)
+
+
+def _place(path: NeedlePath) -> Vec3:
+    """Where the section is taken."""
+    return path.isthmus_ras_mm if path.approach == "transpedicular" else path.posterior_wall_ras_mm
 
 
 def across_figure(scene: Scene, spine: Spine, vertebra: Vertebra, path: NeedlePath) -> Figure:
-    """CT and label outline square to the needle at its isthmus, with the cannula at its true diameter."""
+    """CT and label outline square to the needle, with the cannula at its true diameter."""
     plane = across_plane(vertebra, path)
-    alt = f"Cut across the {path.side} needle at the isthmus of {vertebra.level}."
+    alt = f"Cut across the {path.side} needle at {vertebra.level}."
     picture = Picture(scene, plane, width_px=WIDTH_PX, alt=alt, small=True)
     picture.ct(style.window(), pixel_mm=PIXEL_MM, order=3)
     for other in spine.levels:
@@ -45,7 +53,8 @@ def across_figure(scene: Scene, spine: Spine, vertebra: Vertebra, path: NeedlePa
     picture.drawing.polygon(
         ring, fill=style.NEEDLE, fill_opacity=0.55, stroke=style.NEEDLE, stroke_width=1.4, class_="cannula"
     )
-    caption = f"At the isthmus; cannula Ø {number(path.outer_diameter_mm, 2)}\u202fmm."
+    where = "At the isthmus" if path.approach == "transpedicular" else "Where it enters the body"
+    caption = f"{where}; cannula Ø {number(path.outer_diameter_mm, 2)}\u202fmm."
     return picture.figure(caption, heading=f"{vertebra.level} {path.side}: across the needle")
 
 

@@ -10,6 +10,7 @@ from endplate.anatomy.model import Vertebra
 from endplate.papers.page import environment, render
 from endplate.papers.table import Table
 from endplate.planning.model import LevelPlan, NeedlePath
+from endplate.report import style
 from endplate.report.model import ReportInputs
 from endplate.report.needle import LEGEND, CutStyle, needle_figures
 from endplate.report.needle_3d import needle_views
@@ -28,6 +29,9 @@ from endplate.sources import Finding
 
 SMALL_CUT = CutStyle(width_px=172.0, size_mm=(92.0, 52.0), named=False)
 """The cuts along a needle as they stand four in a row."""
+
+KEYS = (*LEGEND, (style.ON_DARK, "entry into bone; balloon's markers"))
+"""What the marks on the small pictures mean."""
 
 DECISIONS_SHOWN = 9
 WARNINGS_SHOWN = 4
@@ -77,8 +81,7 @@ def plan_sheets(inputs: ReportInputs, scene: Scene | None = None) -> list[Markup
     plans = () if inputs.plan is None else inputs.plan.plans
     template = environment("endplate.report").get_template("plan_sheet.html")
     return [
-        Markup(template.render(sheet=_sheet(inputs, drawn, planned), needle_legend=LEGEND))
-        for planned in plans
+        Markup(template.render(sheet=_sheet(inputs, drawn, planned), needle_legend=KEYS)) for planned in plans
     ]
 
 
