@@ -172,6 +172,12 @@ def trailing_bytes(folder: Path) -> Path:
     return _bytes_edited(folder, lambda whole: whole + b"\x00" * 100 + b"\xff\x13junk" * 9)
 
 
+@fault("explicit files that call themselves implicit")
+def syntax_misstated(folder: Path) -> Path:
+    stated, told = b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0\0\0"
+    return _bytes_edited(folder, lambda whole: whole.replace(stated, told, 1))
+
+
 @fault("no preamble")
 def no_preamble(folder: Path) -> Path:
     series(folder)

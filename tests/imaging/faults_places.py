@@ -191,6 +191,20 @@ def acquisition_counts(folder: Path) -> Path:
     return series(folder, lambda ds, k: setattr(ds, "AcquisitionNumber", k + 1))
 
 
+@fault("acquisition number counts blocks of the table, as sequential scans do")
+def acquisition_blocks(folder: Path) -> Path:
+    return series(folder, lambda ds, k: setattr(ds, "AcquisitionNumber", 1 + k // 8))
+
+
+@fault("slices without a place among the others", "missing-slice", says=("1 of 30 slices", "after slice 12"))
+def some_without_place(folder: Path) -> Path:
+    def edit(ds: Any, k: int) -> None:
+        if k == 12:
+            del ds.ImagePositionPatient
+
+    return series(folder, edit)
+
+
 # Other images among the slices
 
 
