@@ -14,7 +14,6 @@ from endplate.errors import EndplateError
 from endplate.imaging.dicom_series import LONGEST, list_series
 from endplate.imaging.dicomdir import listed_images
 from endplate.imaging.read import read_image
-from endplate.imaging.series_rank import is_sharp
 from endplate.imaging.slices import interpolated, longest_run, place_slices
 
 AXIAL = np.diag([-1.0, -1.0, 1.0])
@@ -29,29 +28,6 @@ def made(folder: Path, number: int, *, mm: float = 2.0, count: int = 20, **tags)
             setattr(ds, name, content)
 
     write_series(folder / f"{number}", sample(affine, shape), affine, series=number, edit=edit)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "sharp"),
-    [
-        ("B30f", False),
-        ("B70f", True),
-        ("Br40d/3", False),
-        ("Br64f", True),
-        ("I50f", True),
-        ("STANDARD", False),
-        ("SOFT", False),
-        ("BONEPLUS", True),
-        ("LUNG", True),
-        ("FC08", False),
-        ("FC30", True),
-        ("B", False),
-        ("YD", True),
-        (None, False),
-    ],
-)
-def test_kernels_that_enhance_edges(kernel: str | None, sharp: bool) -> None:
-    assert is_sharp(kernel) is sharp
 
 
 @pytest.mark.parametrize(

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from endplate.imaging.dicom_stack import SeriesStack
+from endplate.imaging.kernel import sharpness_by_name
 from endplate.sources import value
-
-if TYPE_CHECKING:
-    from endplate.imaging.dicom_stack import SeriesStack
-
-SHARP_WORDS = re.compile(r"BONE|LUNG|EDGE|SHARP|DETAIL|HIGH|ULTRA|HRES|BONEPLUS")
-"""Names of edge-enhancing kernels, as most makers write them."""
-
-SHARP_LETTERS = {"C", "D", "E", "YC", "YD", "YE"}
-"""Philips kernels for bone and lung."""
-
-SHARPEST_SOFT_NUMBER = 49
-"""Siemens numbers kernels by sharpness (B30f, Br40, I70h); up to here they are soft or standard."""
-
-SOFT_CANON = range(1, 20)
-"""Canon's FC01–FC19 are for soft tissue of the trunk and head; higher numbers enhance edges."""
-
-
-def is_sharp(kernel: str | None) -> bool:
-    """Say whether the name of a kernel is one that enhances edges, and with them noise and Hounsfield values."""
-    name = (kernel or "").split("/")[0].strip().upper()
-    canon = re.fullmatch(r"FC(\d{2})\w*", name)
-    if canon is not None:
-        return int(canon[1]) not in SOFT_CANON
-    siemens = re.match(r"[A-Z]{1,2}(\d{2})(?!\d)", name)
-    if siemens is not None:
-        return int(siemens[1]) > SHARPEST_SOFT_NUMBER
-    return name in SHARP_LETTERS or SHARP_WORDS.search(name) is not None
 
 
 def best_of(usable: Mapping[str, SeriesStack]) -> str | None:
@@ -49,7 +22,7 @@ def best_of(usable: Mapping[str, SeriesStack]) -> str | None:
             any(header.reformatted for header in stack.headers),
             stack.length_mm < value("imaging.best_coverage") * longest,
             thick > value("imaging.warn_slice_mm"),
-            is_sharp(stack.first.scan.kernel),
+            sharpness_by_name(stack.first.scan.kernel) == "sharp",
             round(max(thick, value("imaging.thin_slice_mm")), 1),
             -round(stack.length_mm),
             thick,
