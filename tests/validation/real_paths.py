@@ -20,6 +20,35 @@ from endplate.synthetic import GridSpec, build_phantom, random_spec
 
 GAUGE = "11G"
 
+SEARCH = (
+    "canal_points",
+    "checks",
+    "corridor",
+    "finish",
+    "foramen",
+    "isthmus",
+    "kernels",
+    "measure",
+    "needles",
+    "path",
+    "robustness",
+    "scene",
+    "score",
+    "search",
+    "structures",
+    "targets",
+)
+"""Modules of planning that find and measure paths."""
+
+ROOMS = (
+    "anatomy",
+    "synthetic",
+    *(f"planning/{name}.py" for name in SEARCH),
+    "planning/rules.yaml",
+    "sources/data/constants/planning.toml",
+)
+"""What the studies of paths test."""
+
 
 @dataclass(frozen=True)
 class Planned:

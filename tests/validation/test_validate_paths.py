@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from path_study import GAUGES, NEEDLESS_MM, SLACK_MM, Case, study
-from real_paths import Planned, planned
+from real_paths import ROOMS, Planned, planned
 from real_spines import VERSE004
 from records import row, write_record
 from workers import spread_over
@@ -178,7 +178,7 @@ def test_paths_hold_on_exact_surfaces(data_dir) -> None:
         title="Needle paths against exact surfaces",
         order=20,
         method=METHOD,
-        rooms=("anatomy", "planning", "synthetic"),
+        rooms=ROOMS,
         rows=[*claims, *refusals, *real],
         details=[*_details(cases), "verse004 with 11G through the pedicles, mm:\n\n" + table],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from real_paths import GAUGE, Person, Planned, planned, random_person
+from real_paths import GAUGE, ROOMS, Person, Planned, planned, random_person
 from real_spines import BICEPS, VERSE004
 from records import row, write_record
 from workers import spread_over
@@ -85,7 +85,7 @@ def test_plans_beside_published_ones(data_dir) -> None:
         title="Plans beside published ones",
         order=21,
         method=METHOD,
-        rooms=("anatomy", "planning", "synthetic"),
+        rooms=ROOMS,
         rows=rows,
         details=[
             "Random phantoms by level:\n\n" + _by_level(phantoms),
