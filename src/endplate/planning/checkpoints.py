@@ -13,7 +13,6 @@ import numpy as np
 from endplate.anatomy.axes import FloatArray, unit
 from endplate.anatomy.model import Frame, Pedicle, Vec3
 from endplate.anatomy.revisit import axes_of
-from endplate.papers.words import number
 from endplate.planning.model import Checkpoint, CheckpointName
 from endplate.planning.room_geometry import PathPoints
 from endplate.sources import Finding, finding
@@ -195,7 +194,7 @@ def _ap_text(name: CheckpointName, points: PathPoints, seen: Sight, place: Float
         where = (
             "at the midline"
             if abs(aside) < AT_MM
-            else f"{number(abs(aside))} mm {_side(aside, points.side)} of the midline"
+            else f"{abs(aside):.1f} mm {_side(aside, points.side)} of the midline"
         )
         return f"Tip {where}."
     if points.approach == "extrapedicular":
@@ -206,7 +205,7 @@ def _ap_text(name: CheckpointName, points: PathPoints, seen: Sight, place: Float
         return f"Tip inside the ring{_ring_words(seen, place)}."
     past = seen.lateral_of_ring_mm(place)
     if past is not None and past < 0.0:
-        return f"The plan has the tip {number(-past)} mm past the ring's medial border: stop and check."
+        return f"The plan has the tip {-past:.1f} mm past the ring's medial border: stop and check."
     return f"Tip not past the ring's medial border{_border_words(seen, place)}."
 
 
@@ -216,7 +215,7 @@ def _lateral_text(name: CheckpointName, seen: Sight, place: FloatArray, body_dep
     if abs(beyond) < AT_MM:
         where = "at the posterior wall"
     else:
-        where = f"{number(abs(beyond))} mm {'in front of' if beyond > 0.0 else 'behind'} the posterior wall"
+        where = f"{abs(beyond):.1f} mm {'in front of' if beyond > 0.0 else 'behind'} the posterior wall"
     if name == "docking":
         return f"Tip on the bone, {where}."
     if name == "mid-pedicle":
@@ -233,7 +232,7 @@ def _docking_words(seen: Sight, place: FloatArray) -> str:
     if middle is None:
         return "at the planned entry"
     parts = [
-        f"{number(abs(amount))} mm {plus if amount > 0.0 else minus}"
+        f"{abs(amount):.1f} mm {plus if amount > 0.0 else minus}"
         for amount, plus, minus in ((middle[0], "lateral", "medial"), (middle[1], "above", "below"))
         if abs(amount) >= AT_MM
     ]
@@ -247,12 +246,12 @@ def _ring_words(seen: Sight, place: FloatArray) -> str:
     past = seen.lateral_of_ring_mm(place)
     if past is None:
         return ""
-    return f", {number(abs(past))} mm {'lateral of' if past >= 0.0 else 'past'} its medial border"
+    return f", {abs(past):.1f} mm {'lateral of' if past >= 0.0 else 'past'} its medial border"
 
 
 def _border_words(seen: Sight, place: FloatArray) -> str:
     past = seen.lateral_of_ring_mm(place)
-    return "" if past is None else f": {number(past)} mm lateral of it"
+    return "" if past is None else f": {past:.1f} mm lateral of it"
 
 
 def _side(aside: float, side: str) -> str:

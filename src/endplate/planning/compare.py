@@ -7,12 +7,14 @@ from numpy.typing import ArrayLike
 
 from endplate.anatomy.axes import unit
 from endplate.anatomy.model import Document, Side
-from endplate.papers.words import DASH, number
 from endplate.planning.model import NeedlePath, Plan
 from endplate.sources import constant, value
 
 DIGITS = 6
 """Decimals kept in the document."""
+
+DASH = "–"
+"""Shown for a needle that one of the plans does not have."""
 
 
 class PathDifference(Document):
@@ -93,24 +95,26 @@ def compare(plan_a: Plan, plan_b: Plan) -> Comparison:
 
 def comparison_text(comparison: Comparison) -> str:
     """The comparison as a plain table for the terminal."""
-    lines = [("needle", "entry mm", "isthmus mm", "tip mm", "angle °", "within raters")]
+    lines: list[tuple[str, ...]] = [
+        ("needle", "entry mm", "isthmus mm", "tip mm", "angle °", "within raters")
+    ]
     for one in comparison.needles:
-        lengths = (number(one.entry_mm), number(one.isthmus_mm), number(one.tip_mm), number(one.angle_deg))
+        lengths = [f"{length:.1f}" for length in (one.entry_mm, one.isthmus_mm, one.tip_mm, one.angle_deg)]
         lines.append((f"{one.level} {one.side}", *lengths, "yes" if one.within_raters else "no"))
     lines += [
         (f"{one.level} {one.side}", *[DASH] * 4, f"only in {one.only_in}") for one in comparison.missing
     ]
     if comparison.spreads:
         for name, pick in (("median", "median"), ("95th percentile", "p95"), ("largest", "largest")):
-            lines.append((name, *(number(getattr(spread, pick)) for spread in comparison.spreads), ""))
+            lines.append((name, *(f"{getattr(spread, pick):.1f}" for spread in comparison.spreads), ""))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     rows = [
         "  ".join(_cell(text, width, i) for i, (text, width) in enumerate(zip(line, widths, strict=True)))
         for line in lines
     ]
     rows.append(
-        f"Two raters differ by about {number(comparison.raters_distance_mm, 0)} mm and "
-        f"{number(comparison.raters_angle_deg, 0)}°: differences below that tell nothing."
+        f"Two raters differ by about {comparison.raters_distance_mm:.0f} mm and "
+        f"{comparison.raters_angle_deg:.0f}°: differences below that tell nothing."
     )
     return "\n".join(row.rstrip() for row in rows)
 

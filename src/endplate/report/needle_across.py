@@ -53,8 +53,8 @@ def across_figure(scene: Scene, spine: Spine, vertebra: Vertebra, path: NeedlePa
     picture.drawing.polygon(
         ring, fill=style.NEEDLE, fill_opacity=0.55, stroke=style.NEEDLE, stroke_width=1.4, class_="cannula"
     )
-    where = "At the isthmus" if path.approach == "transpedicular" else "Where it enters the body"
-    caption = f"{where}; cannula Ø {number(path.outer_diameter_mm, 2)}\u202fmm."
+    where = "At the isthmus" if path.approach == "transpedicular" else "Entering the body"
+    caption = f"{where}; Ø {number(path.outer_diameter_mm, 2)}\u202fmm."
     return picture.figure(caption, heading=f"{vertebra.level} {path.side}: across the needle")
 
 

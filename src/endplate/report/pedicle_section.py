@@ -68,7 +68,9 @@ def pedicle_section(scene: Scene, vertebra: Vertebra, path: NeedlePath) -> Figur
     _letters(drawing, plane)
     return Figure(
         svg=drawing.markup("picture"),
-        caption="Least to the wall (less uncertainty), mm.",
+        caption="Least to the posterior wall (less uncertainty)."
+        if path.approach == "transpedicular"
+        else "Least along the needle (less uncertainty).",
         heading=f"{vertebra.level} {path.side}: margins to scale",
     )
 
