@@ -29,6 +29,8 @@ REGROW_MM = 1.6
 """How far from its thick parts cement is followed into thinner ones."""
 OPENING_MM = 1.0
 """Sheets and threads thinner than twice this are not thick parts."""
+PLATEAU_VOXELS = 5
+"""Window in which the plateau of a voxel's cement is looked for."""
 NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -40,9 +42,7 @@ class DenseMass:
     unsure: Mask
 
 
-def find_cement(
-    image: Volume, bone: Mask, labels: NDArray[np.uint8], metal: Mask | None
-) -> DenseMass | None:
+def find_cement(image: Volume, bone: Mask, labels: NDArray[np.uint8], metal: Mask | None) -> DenseMass | None:
     """Cement with a core in labelled bone, or ``None``.
 
     Parameters
@@ -120,7 +120,7 @@ def _slices_with(metal: Mask, image: Volume) -> Mask:
     """Voxels of the axial slices that hold metal, where bright streaks may be; broadcasts to the scan's shape."""
     across = int(np.argmax(np.abs(image.affine[2, :3]) / image.spacing_mm))
     others = tuple(axis for axis in range(3) if axis != across)
-    held: Mask = metal.any(axis=others, keepdims=True)
+    held: Mask = np.asarray(metal.any(axis=others, keepdims=True))
     return held
 
 
@@ -133,7 +133,7 @@ def _above_half(hu: NDArray[np.float32], bone: Mask) -> Mask:
     plateau = np.zeros_like(hu)
     # Voxel by voxel noise is no plateau.
     np.maximum(plateau, ndimage.median_filter(hu, size=3, mode="nearest"), out=plateau, where=spots > 0)
-    plateau = ndimage.maximum_filter(plateau, size=5)
+    plateau = ndimage.maximum_filter(plateau, size=PLATEAU_VOXELS)
     surroundings = np.where(bone, np.float32(beside["bone"]), np.float32(beside["soft"]))
     above: Mask = candidates & (hu >= 0.5 * (plateau + surroundings))
     return above

@@ -86,7 +86,7 @@ class Cylinder:
 
     def holds(self, crop: Volume, *, margin_mm: float = 0.0) -> NDArray[np.bool_]:
         """Voxels of a grid whose centre lies in the bar, or so near to it."""
-        points = crop.to_world(np.stack(np.indices(crop.shape), axis=-1).reshape(-1, 3))
+        points = crop.to_world(np.indices(crop.shape).reshape(3, -1).T)
         along, away = self.run.along_and_away(points)
         inside = (away <= self.radius_mm + margin_mm) & (along >= 0.0) & (along <= self.run.length_mm)
         found: NDArray[np.bool_] = inside.reshape(crop.shape)

@@ -160,12 +160,17 @@ def _cut_back(crop: Volume, piece: Mask, profile: Profile, top: float | None) ->
     share = np.clip((hu - profile.background_hu) / profile.height_hu, 1e-4, 1.0 - 1e-4)
     inside: Mask = piece & (full | (share >= 0.5))
     reach = 2 if float(crop.spacing_mm.min()) < FINE_MM else 1
-    rim = full & piece & ~ndimage.binary_erosion(full, np.ones((3, 3, 3)), iterations=reach, border_value=1)
+    rim = (
+        full
+        & piece
+        & ~ndimage.binary_erosion(full, np.ones((3, 3, 3), dtype=bool), iterations=reach, border_value=1)
+    )
     index = np.argwhere(rim)
     if len(index) == 0:
         return inside
-    smooth = ndimage.gaussian_filter(full.astype(np.float32), 1.0)
-    normal = np.stack([-g[rim] for g in np.gradient(smooth, *crop.spacing_mm)], axis=-1)
+    smooth: NDArray[np.float64] = ndimage.gaussian_filter(full.astype(np.float64), 1.0)
+    slopes = [np.gradient(smooth, step, axis=axis) for axis, step in enumerate(crop.spacing_mm)]
+    normal = np.stack([-slope[rim] for slope in slopes], axis=-1)
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
     total, weight = np.zeros(len(index)), np.zeros(len(index))
     for step in product(range(-reach, reach + 1), repeat=3):
