@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -19,6 +20,9 @@ FloatArray = NDArray[np.float32]
 
 SMOOTH_MM = 2.0
 """Width of the smoothing that keeps noise out of the masks; values are read from the unsmoothed image."""
+
+ROUNDED = 0.3
+"""Thinning may go beyond the aimed distance by this share of a voxel."""
 
 LEAST_OUTSIDE = 0.01
 """Share of a slice that must lie outside the patient to be air round it, not gas or noise inside."""
@@ -63,7 +67,7 @@ class CoarseScan:
         sizes = [float(size) for size in image.spacing_mm]
         aim = float(value("internal.coarse_mm"))
         fine_mm = tuple(sizes[axis] for axis, _ in order)
-        step = tuple(max(1, int(aim / size + 0.01)) for size in fine_mm)
+        step = tuple(max(1, int(aim / size + ROUNDED)) for size in fine_mm)
         fine = _turn(image.data, order)
         thin = tuple(slice(n // 2, None, n) for n in step)
         maps = []
@@ -114,22 +118,39 @@ class CoarseScan:
         for k in range(self.hu.shape[2]):
             inside = self.body[:, :, k]
             if inside.mean() < 1.0 - LEAST_OUTSIDE:
-                away[:, :, k] = ndimage.distance_transform_edt(inside, sampling=self.spacing_mm[:2])
+                away[:, :, k] = edt.edt(
+                    np.ascontiguousarray(inside),
+                    anisotropy=self.spacing_mm[:2],
+                    black_border=False,
+                    parallel=1,
+                )
         return away
 
     def grow(self, mask: Mask, mm: float) -> Mask:
         """The mask grown by a distance."""
         if not mask.any():
             return mask
-        grown: Mask = ndimage.distance_transform_edt(~mask, sampling=self.spacing_mm) <= mm
+        reach = [int(mm / size) + 1 for size in self.spacing_mm]
+        filled = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        box = tuple(
+            slice(max(0, int(f[0]) - n), int(f[-1]) + n + 1) for f, n in zip(filled, reach, strict=True)
+        )
+        grown = np.zeros(mask.shape, dtype=np.bool_)
+        grown[box] = self._distance(~mask[box]) <= mm
         return grown
 
     def shrink(self, mask: Mask, mm: float) -> Mask:
         """The mask shrunk by a distance; the edge of the field of view does not count as a surface."""
         if mask.all():
             return mask
-        core: Mask = ndimage.distance_transform_edt(mask, sampling=self.spacing_mm) > mm
-        return core
+        return np.asarray(self._distance(mask) > mm, dtype=np.bool_)
+
+    def _distance(self, mask: Mask) -> FloatArray:
+        """Distance of the mask's voxels from what is not mask, mm; the edge of the array is no surface."""
+        distance: FloatArray = edt.edt(
+            np.ascontiguousarray(mask), anisotropy=self.spacing_mm, black_border=False, parallel=1
+        )
+        return distance
 
 
 def _patient_order(image: Volume) -> list[tuple[int, bool]]:

@@ -9,7 +9,7 @@ from endplate.imaging.attenuation import by_kvp
 from endplate.imaging.coarse import CoarseScan, Mask
 from endplate.imaging.organ_map import ORGAN_IDS
 from endplate.imaging.scan_records import ReferenceRecord
-from endplate.imaging.spine_place import DISC_MM, SpinePlace, disc_statistics, spine_place
+from endplate.imaging.spine_place import DISC_MM, SpinePlace, disc_statistics
 from endplate.sources import value
 
 AIR_WIDTH_HU = 25.0
@@ -17,16 +17,16 @@ AIR_WIDTH_HU = 25.0
 
 
 def find_references(
-    scan: CoarseScan, kvp: float | None, noise_hu: float | None
+    scan: CoarseScan, place: SpinePlace | None, flesh: Mask, kvp: float | None, noise_hu: float | None
 ) -> dict[str, ReferenceRecord]:
     """Every reference tissue that the scan shows, by name.
 
-    ``kvp`` scales what enhanced blood may show; ``noise_hu`` is the noise of single voxels (``None``: not known).
+    ``flesh`` is :func:`muscle_mask`; ``kvp`` scales what enhanced blood may show; ``noise_hu`` is the noise of
+    single voxels (``None``: not known).
     """
-    place = spine_place(scan)
     found = [air(scan), adipose(scan), cortical_bone(scan)]
     if place is not None:
-        found.append(muscle(scan, place))
+        found.append(_record(scan, "muscle", flesh, "beside and behind the vertebrae"))
         found.append(labelled_blood(scan) or blood(scan, place, kvp or 120.0, noise_hu or 15.0))
     return {record.tissue: record for record in found if record is not None}
 
@@ -56,12 +56,6 @@ def adipose(scan: CoarseScan) -> ReferenceRecord | None:
     under_skin = core & (scan.outside_mm >= near) & (scan.outside_mm <= far)
     found = _record(scan, "adipose", under_skin, "under the skin")
     return found or _record(scan, "adipose", core, "inside the body")
-
-
-def muscle(scan: CoarseScan, place: SpinePlace) -> ReferenceRecord | None:
-    """Muscle of the back beside and behind the vertebrae."""
-    mask = muscle_mask(scan, place)
-    return _record(scan, "muscle", mask, "beside and behind the vertebrae")
 
 
 def muscle_mask(scan: CoarseScan, place: SpinePlace) -> Mask:

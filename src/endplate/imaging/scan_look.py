@@ -41,19 +41,19 @@ class ScanLook:
 def look(image: Volume, labels: LabelMap | None = None, organs: OrganMap | None = None) -> ScanLook:
     """Look at a CT in HU with its vertebra labels and organs on the same grid."""
     coarse = CoarseScan.of(image, labels, organs)
-    kernel, noise = judge_kernel(coarse, _even(coarse), image.scan.kernel)
+    place = spine_place(coarse)
+    flesh = np.zeros(coarse.hu.shape, dtype=np.bool_) if place is None else muscle_mask(coarse, place)
+    kernel, noise = judge_kernel(coarse, _even(coarse, flesh), image.scan.kernel)
     kvp = image.scan.kvp
-    references = find_references(coarse, kvp, noise)
+    references = find_references(coarse, place, flesh, kvp, noise)
     if noise is None and "muscle" in references:
         noise = references["muscle"].sd_hu
     contrast = contrast_phase(references, image.scan.contrast_agent, kvp)
     return ScanLook(image, coarse, references, contrast, kernel, noise)
 
 
-def _even(scan: CoarseScan) -> Mask:
+def _even(scan: CoarseScan, muscle: Mask) -> Mask:
     """Thinned voxels of muscle beside the spine; with the fat where they are few."""
-    place = spine_place(scan)
-    muscle = np.zeros(scan.hu.shape, dtype=np.bool_) if place is None else muscle_mask(scan, place)
     if int(muscle.sum()) >= FEWEST_EVEN:
         return muscle
     low, high = value("internal.tissue_range_hu")["adipose"]

@@ -91,13 +91,30 @@ def _bone(scan: CoarseScan) -> Mask:
     return bone
 
 
-def disc_statistics(scan: CoarseScan) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation in a disc round every voxel of three slices."""
+def disc_statistics(scan: CoarseScan, where: Mask | None = None) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation in a disc round every voxel, over three slices.
+
+    Outside the box that holds ``where`` both are ``inf``.
+    """
     reach = [int(DISC_MM / size) for size in scan.spacing_mm[:2]]
     u, v = np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij")
     disc = (u * scan.spacing_mm[0]) ** 2 + (v * scan.spacing_mm[1]) ** 2 <= DISC_MM**2
-    weights = np.repeat(disc[:, :, None], 3, axis=2).astype(np.float32)
-    weights /= weights.sum()
-    mean = ndimage.convolve(scan.hu, weights, mode="nearest")
-    square = ndimage.convolve(np.square(scan.hu), weights, mode="nearest")
-    return mean, np.sqrt(np.maximum(square - np.square(mean), 0.0))
+    weights = (disc / disc.sum()).astype(np.float32)[:, :, None]
+    box: tuple[slice, ...] = (slice(None),) * 3
+    if where is not None:
+        filled = [np.flatnonzero(where.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        if any(len(f) == 0 for f in filled):
+            nowhere = np.full(scan.hu.shape, np.inf, dtype=np.float32)
+            return nowhere, nowhere
+        box = tuple(
+            slice(max(0, int(f[0]) - n - 1), int(f[-1]) + n + 2)
+            for f, n in zip(filled, (*reach, 1), strict=True)
+        )
+    hu = scan.hu[box]
+    mean, spread = (np.full(scan.hu.shape, np.inf, dtype=np.float32) for _ in range(2))
+    level = ndimage.convolve(ndimage.uniform_filter1d(hu, 3, axis=2, mode="nearest"), weights, mode="nearest")
+    square = ndimage.uniform_filter1d(np.square(hu), 3, axis=2, mode="nearest")
+    square = ndimage.convolve(square, weights, mode="nearest")
+    mean[box] = level
+    spread[box] = np.sqrt(np.maximum(square - np.square(level), 0.0))
+    return mean, spread
