@@ -35,8 +35,8 @@ from endplate.sources import value
 BATCH = 48
 """Candidates in order whose way past neighbours and organs is looked at together."""
 
-TIP_ROOM_MM = 1.0
-"""How far beyond the candidates' tips a path's tip may be moved."""
+TIP_ROOM_MM = {"bipedicular": (2.0, 1.0, 3.0), "unipedicular": (0.0, 1.0, 3.0)}
+"""How far beyond the candidates' tips a path's tip may be moved, sideways, forward and up; one needle stays central."""
 
 REFUSAL_OF = {
     "tip-anterior": "tip-not-reached",
@@ -106,15 +106,18 @@ def _search(scene: LevelScene, wish: Wish, rules: Rules) -> SearchResult:
     judged = _judge(scene, batch, wish, rules, goal, part)
     _count(judged, rejected)
     row = _first_clear(scene, judged, wish, rules, rejected)
-    if row is not None:
-        start = judged.batch.take(np.array([row]))
-    else:
-        start, left = _mended(scene, _least_lacking(scene, judged, wish, rules), wish, rules, goal, part)
-        if left > 0.0:
-            nearest = finished(scene, start, wish, rules, goal)
+    starts = [judged.batch.take(np.array([row]))] if row is not None else []
+    if not starts:
+        mended = _mended(scene, _least_lacking(scene, judged, wish, rules), wish, rules, goal, part)
+        starts = [one for one, left in mended if left <= 0.0]
+        if not starts:
+            one, _ = min(mended, key=lambda pair: pair[1])
+            nearest = finished(scene, one, wish, rules, goal)
             code = _code(scene, wish, rules, nearest)
             return SearchResult(None, nearest, len(tried), dict(sorted(rejected.items())), code)
-    best = _refined(scene, start, wish, rules, goal, part)
+    ends = [_refined(scene, start, wish, rules, goal, part) for start in starts]
+    keys = [tuple(np.round(_judge(scene, end, wish, rules, goal, part).keys[0], 6)) for end in ends]
+    best = ends[min(range(len(ends)), key=lambda index: keys[index])]
     path = finished(scene, best, wish, rules, goal)
     if path.breaches:
         code = _code(scene, wish, rules, path)
@@ -189,9 +192,9 @@ def _least_lacking(scene: LevelScene, judged: _Judged, wish: Wish, rules: Rules)
 
 def _mended(
     scene: LevelScene, starts: Needles, wish: Wish, rules: Rules, goal: Targets, part: Around
-) -> tuple[Needles, float]:
-    """Move paths that miss a limit between the candidates' places until one misses none; what is left to miss, mm."""
-    best, least = starts.take(np.array([0])), np.inf
+) -> list[tuple[Needles, float]]:
+    """Move each path that misses a limit between the candidates' places, and tell what it still misses, mm."""
+    mended = []
     for row in range(len(starts)):
         one, left = starts.take(np.array([row])), np.inf
         for step in value("search.refine_steps_mm"):
@@ -209,23 +212,22 @@ def _mended(
                 if lack[at] >= left - 1e-6:
                     break
                 one, left = tried.take(np.array([at])), float(lack[at])
-        if left < least:
-            best, least = one, left
-        if least <= 0.0:
-            break
-    return best, least
+        mended.append((one, left))
+    return mended
 
 
 def _moved(scene: LevelScene, one: Needles, step: float, wish: Wish, rules: Rules, goal: Targets) -> Needles:
-    """A path and its neighbours: moved by a step at its passage or at its tip, those that can be measured."""
+    """A path and its neighbours: moved by a step at its passage, at its tip or at both, those that can be measured."""
     pedicle = scene.pedicle(wish.side)
     assert pedicle is not None
     _, _, across, up = isthmus_plane(scene, pedicle)
     at_way = np.array([across, -across, up, -up])
     at_tip = np.concatenate([np.eye(3), -np.eye(3)])
-    moves = np.zeros((11, 2, 3))
-    moves[1:5, 0], moves[5:, 1] = at_way, at_tip
-    low, high = goal.tips_mm.min(axis=0) - TIP_ROOM_MM, goal.tips_mm.max(axis=0) + TIP_ROOM_MM
+    moves = np.zeros((15, 2, 3))
+    moves[1:5, 0], moves[5:11, 1] = at_way, at_tip
+    moves[11:, 0] = moves[11:, 1] = at_way
+    room = np.array(TIP_ROOM_MM[wish.access])
+    low, high = goal.tips_mm.min(axis=0) - room, goal.tips_mm.max(axis=0) + room
     tips = np.clip(one.tips + step * moves[:, 1], low, high)
     tried = needles(scene, wish.side, one.origins + step * moves[:, 0], tips)
     return tried.take(reaches(tried, rules, through=wish.approach == "transpedicular"))
