@@ -97,6 +97,21 @@ def test_the_wall_is_taken_at_the_needles_height():
     assert "behind the posterior wall" in never[3].lateral_text
 
 
+def test_an_isthmus_beyond_the_wall_is_no_stop():
+    whole = needle("left", 13.0, 0.0)
+    points = PathPoints(
+        whole.side,
+        whole.approach,
+        whole.entry_ras_mm,
+        whole.wall_ras_mm + np.array([0.0, 2.0, 0.0]),
+        whole.wall_ras_mm,
+        whole.tip_ras_mm,
+    )
+    stops = stops_of(points)
+    assert [stop.name for stop in stops] == ["docking", "mid-pedicle", "posterior-wall", "target"]
+    assert stops[1].depth_mm == pytest.approx(11.0, abs=1e-5)
+
+
 def test_beside_the_pedicle_the_stops_come_in_their_own_order():
     whole = needle("left", 24.0, 30.0)
     points = PathPoints(

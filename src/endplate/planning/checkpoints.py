@@ -137,7 +137,7 @@ def checkpoints(
     body_depth_mm:
         Depth of the body, to tell the target's depth as a share; ``None`` leaves that out.
     """
-    places = (points.entry_ras_mm, points.isthmus_ras_mm, _crossed(points, seen), points.tip_ras_mm)
+    places = (points.entry_ras_mm, _middle(points), _crossed(points, seen), points.tip_ras_mm)
     skin = None if points.skin_ras_mm is None else -points.depth_mm(points.skin_ras_mm)
     stops = []
     for name, place in zip(ORDER, places, strict=True):
@@ -175,6 +175,15 @@ def pedicle_ring(pedicle: Pedicle) -> FloatArray:
     turn = 2.0 * np.pi * np.arange(RING_POINTS)[:, None] / RING_POINTS
     circle = np.cos(turn) * first + np.sin(turn) * np.cross(axis, first)
     return np.asarray(np.array(pedicle.isthmus_ras_mm) + 0.5 * pedicle.inscribed_diameter_mm * circle)
+
+
+def _middle(points: PathPoints) -> FloatArray:
+    """The isthmus; half way from entry to wall where it lies outside that stretch, as in a collapsed vertebra."""
+    wall = points.depth_mm(points.wall_ras_mm)
+    beside = points.approach != "transpedicular"
+    if beside or 0.0 < points.depth_mm(points.isthmus_ras_mm) < wall:
+        return points.isthmus_ras_mm
+    return np.asarray(points.entry_ras_mm + 0.5 * wall * points.direction_ras)
 
 
 def _crossed(points: PathPoints, seen: Sight) -> FloatArray:

@@ -102,7 +102,10 @@ def _sheet(inputs: ReportInputs, scene: Scene, planned: LevelPlan) -> PlanSheet:
     vertebra = inputs.spine.find(planned.level)
     paths = tuple(sorted(planned.paths, key=lambda path: path.side, reverse=True))
     decisions = decision_rows(planned)
-    told = [one for one in planned.warnings if one.severity != "info"]
+    told = sorted(
+        (one for one in planned.warnings if one.severity != "info"),
+        key=lambda one: one.severity != "critical",
+    )
     return PlanSheet(
         level=planned.level,
         technique=planned.technique,
