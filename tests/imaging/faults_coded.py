@@ -183,7 +183,7 @@ def enhanced_two_times(folder: Path) -> Path:
     return _two_times(folder)
 
 
-@fault("enhanced CT of two time points, one chosen", series="1", findings=("images-left-out",))
+@fault("enhanced CT of two time points, one chosen", series="1", findings=("part-chosen",))
 def enhanced_time_chosen(folder: Path) -> Path:
     return _two_times(folder)
 

@@ -138,7 +138,7 @@ def two_acquisitions(folder: Path) -> Path:
     return _phases(folder, _by_acquisition)
 
 
-@fault("two phases in one series, the first chosen", series="1", findings=("images-left-out",))
+@fault("two phases in one series, the first chosen", series="1", findings=("part-chosen",))
 def acquisition_chosen(folder: Path) -> Path:
     return _phases(folder, _by_acquisition)
 
@@ -146,7 +146,7 @@ def acquisition_chosen(folder: Path) -> Path:
 @fault(
     "two phases in one series, the second chosen",
     series="2",
-    findings=("images-left-out",),
+    findings=("part-chosen",),
     truth=ENHANCED,
 )
 def second_acquisition_chosen(folder: Path) -> Path:

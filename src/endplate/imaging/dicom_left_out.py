@@ -28,7 +28,9 @@ def left_out(found: Found, whole: SeriesStack, read: SeriesStack) -> list[Findin
     notes = []
     if scouts:
         notes.append(finding("localizers-dropped", count=scouts))
-    if len(rest) > scouts:
+    if whole.part and len(rest) > scouts:
+        notes.append(finding("part-chosen", part=whole.part, count=len(rest) - scouts))
+    elif len(rest) > scouts:
         notes.append(finding("images-left-out", count=len(rest) - scouts))
     if pictures:
         notes.append(finding("pictures-skipped", count=pictures))
