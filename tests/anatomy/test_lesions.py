@@ -43,7 +43,7 @@ def ill() -> Phantom:
         lesions=(LesionSpec("lytic", 12.0, "pedicle", "left", border_mm=2.0),),
         arch_breaks=(ArchBreakSpec("right lamina", 3.0),),
     )
-    wall = LesionSpec("lytic", 12.0, "posterior wall", at=(-0.5, 0.0, 0.45))
+    wall = LesionSpec("lytic", 12.0, "posterior wall", at=(-0.25, 0.0, 0.45))
     dense = LesionSpec("blastic", 10.0, at=(0.0, 0.65, 0.5), hu=550.0)
     spec = spec.with_vertebra("L2", lesions=(wall, dense), border_bulge_mm=4.0)
     return build_phantom(spec, GRID)

@@ -26,6 +26,8 @@ from endplate.units import MM3_PER_ML
 
 DIGITS = 6
 """Decimals kept in the document."""
+AREA_CODES = {"lytic": "lesion-lytic", "blastic": "lesion-blastic"}
+"""Finding of an area, by its kind."""
 FACES = (
     ("right", 0, 1),
     ("left", 0, -1),
@@ -116,7 +118,7 @@ def lesion_findings(level: str, signs: LesionSigns) -> list[Finding]:
                 continue
         where = "pedicle" if lesion.place == "pedicle" else f"{lesion.third} third of the body"
         walls = f", reaching the {' and '.join(lesion.walls)} surface" if lesion.walls else ""
-        found.append(finding(f"lesion-{lesion.kind}", level=level, where=where, walls=walls, **values))
+        found.append(finding(AREA_CODES[lesion.kind], level=level, where=where, walls=walls, **values))
     bulge = signs.posterior_bulge_mm
     if bulge is not None and bulge >= float(value("lesion.bulge_report_mm")):
         found.append(finding("posterior-border-bulging", level=level, bulge=bulge))
