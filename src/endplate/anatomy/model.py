@@ -120,7 +120,7 @@ class Density(Document):
     vbmd_mgcc: float | None = None
     vbmd_interval_mgcc: tuple[float, float] | None = None
     calibration: str | None = None
-    """``"line"``, ``"uncalibrated"`` or ``None`` where there is no CT."""
+    """``"line"``, ``"phantom"``, ``"internal"``, ``"uncalibrated"`` or ``None`` where there is no CT."""
 
 
 class CementOutside(Document):
