@@ -18,7 +18,6 @@ from endplate.imaging.organ_map import ORGAN_IDS, OrganMap
 from endplate.imaging.volume import Volume
 from endplate.planning.evaluate import evaluate
 from endplate.planning.path import Path, SearchResult, Wish
-from endplate.planning.reasons import refusal_reasons
 from endplate.planning.rules import load_rules
 from endplate.planning.scene import LevelScene, level_scene
 from endplate.planning.search import search
@@ -121,7 +120,7 @@ def test_one_needle_reaches_the_middle_or_says_what_stops_it():
     local = scene.axes.to_local(path.tip_ras_mm)
     assert abs(local[0] - scene.geometry.x_mid_mm) <= 0.15 * half + 1.1
     if result.best is None:
-        assert refusal_reasons(scene, Wish("left", "transpedicular", cannula("11G")), result, RULES)
+        assert path.breaches
 
 
 def test_every_term_of_the_score_is_told():
@@ -200,9 +199,8 @@ def test_a_narrow_pedicle_refuses_8g_and_offers_another_way():
         wide = search(scene, Wish(side, "transpedicular", cannula("8G")), RULES)
         assert wide.best is None
         assert wide.refusal == "pedicle-narrow"
-        reasons = refusal_reasons(scene, Wish(side, "transpedicular", cannula("8G")), wide, RULES)
-        assert reasons[0].code == "refused-pedicle-narrow"
-        assert "8G" in reasons[0].text
+        assert wide.nearest is not None
+        assert all(breach.lack > 0.0 for breach in wide.nearest.breaches)
         thin = search(scene, Wish(side, "transpedicular", cannula("13G")), RULES).best
         beside = search(scene, Wish(side, "extrapedicular", cannula("8G")), RULES).best
         others[side] = [path for path in (thin, beside) if path is not None]
@@ -258,9 +256,9 @@ def test_a_neighbour_in_the_way_is_avoided_or_named():
     assert result.best is None
     assert result.refusal in ("neighbour-in-the-way", "facet")
     assert result.rejected["neighbour-in-the-way"] > 0
-    assert any(
-        "neighbouring vertebra" in reason.text for reason in refusal_reasons(scene, wish, result, RULES)
-    )
+    worst = max(result.nearest.breaches, key=lambda breach: breach.lack)
+    assert worst.code in ("neighbour-in-the-way", "facet")
+    assert worst.found < worst.limit
 
 
 def test_an_organ_in_the_way_turns_the_path_or_refuses_it():
@@ -291,7 +289,9 @@ def test_a_channel_that_does_not_fit_is_refused_with_what_is_free():
     wish = Wish("left", "transpedicular", cannula("11G"), channel_mm=path.available_depth_mm + 15.0)
     result = search(scene, wish, RULES)
     assert result.refusal == "channel"
-    assert any("channel needs" in reason.text for reason in refusal_reasons(scene, wish, result, RULES))
+    missed = {breach.code: breach for breach in result.nearest.breaches}["channel"]
+    assert missed.found == pytest.approx(result.nearest.available_depth_mm, abs=1e-3)
+    assert missed.limit == pytest.approx(wish.channel_mm)
 
 
 def test_a_collapsed_body_is_aimed_at_where_it_still_is():
@@ -337,6 +337,6 @@ def test_the_collapsed_l1_of_a_real_spine_is_planned_or_refused_with_reasons(dat
     assert left.best.margins_mm.medial >= 2.0
     assert left.best.clearance_mm >= 1.0
     if right.best is None:
-        assert refusal_reasons(scene, Wish("right", "transpedicular", cannula("11G")), right, RULES)
+        assert right.nearest.breaches
     else:
         assert right.best.margins_mm.medial >= 1.0
