@@ -85,7 +85,7 @@ def _without_roots(field: BoneField, residual: FloatArray) -> FloatArray:
     root = np.zeros_like(vertebra.body.mask)
     root[near] = ndimage.distance_transform_edt(~arch) * grid.step_mm <= reach
     smooth = masked_smooth(residual, field.marrow, 1.5 / grid.step_mm)
-    smooth = ndimage.grey_dilation(smooth, size=3)
+    smooth = ndimage.grey_dilation(smooth, size=(3, 3, 3))
     mirrored = _reflected(field, smooth)
     levelled: FloatArray = np.where(root & field.marrow, residual - np.maximum(mirrored, 0.0), residual)
     return levelled

@@ -181,7 +181,7 @@ def _robust_fit(design: FloatArray, target: FloatArray, usual_hu: float | None) 
     start = float(np.median(target))
     if usual_hu is not None and low <= usual_hu <= high:
         start = usual_hu
-    coefficients = np.zeros(design.shape[1])
+    coefficients: FloatArray = np.zeros(design.shape[1])
     coefficients[0] = start
     ridge = np.full(design.shape[1], RIDGE * len(target))
     ridge[0] = 0.0
@@ -201,7 +201,7 @@ def _robust_fit(design: FloatArray, target: FloatArray, usual_hu: float | None) 
             coefficients[0] += float((weight * away).sum() / weight.sum())
             continue
         moment = (design * weight[:, None]).T @ design + np.diag(ridge)
-        coefficients = np.linalg.solve(moment, design.T @ (weight * target))
+        coefficients = np.asarray(np.linalg.solve(moment, design.T @ (weight * target)), dtype=np.float64)
     return coefficients
 
 

@@ -50,11 +50,12 @@ def wall_defects(field: BoneField, expected_hu: float) -> list[WallDefect]:
     """
     vertebra, grid = field.vertebra, field.grid
     wall, seen = vertebra.body.wall_y_mm, vertebra.body.wall_seen
-    seen = ndimage.binary_erosion(seen, iterations=1) & vertebra.body.mask.any(axis=1)
+    eroded: NDArray[np.bool_] = ndimage.binary_erosion(seen, iterations=1)
+    seen = eroded & vertebra.body.mask.any(axis=1)
     if seen.sum() * grid.step_mm**2 < float(value("lesion.wall_area_min_mm2")):
         return []
     index = (wall - grid.low_mm[1]) / grid.step_mm
-    x, z = np.indices(wall.shape)
+    x, z = np.arange(wall.shape[0])[:, None], np.arange(wall.shape[1])[None, :]
 
     def line(offsets_mm: NDArray[np.floating]) -> NDArray[np.floating]:
         y = index[..., None] + offsets_mm / grid.step_mm
