@@ -30,6 +30,7 @@ SEARCH = (
     "kernels",
     "measure",
     "needles",
+    "neighbours",
     "path",
     "robustness",
     "scene",

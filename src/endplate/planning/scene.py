@@ -6,7 +6,6 @@ side and approach, and a path that is dragged by hand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,28 +22,21 @@ from endplate.anatomy.model import Pedicle, Side, Spine, Vertebra
 from endplate.anatomy.revisit import axes_of
 from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
 from endplate.errors import QualityGateError
-from endplate.imaging.levels import LEVEL_OF_ID, order
 from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.planning.canal_points import canal_points, defect_points
 from endplate.planning.foramen import Arch, foramen_points, segmental_points
 from endplate.planning.isthmus import estimated_pedicle
 from endplate.planning.kernels import surface_points
+from endplate.planning.neighbours import Boxes, neighbours
 from endplate.planning.structures import Structure, gas_points, image_structures
 from endplate.sources import value
 
 SIGN = {"right": 1.0, "left": -1.0}
 """Sign of local x on each side."""
 
-NEIGHBOURS = 2
-"""Vertebrae this many levels away may still reach behind the entry with their spinous process."""
-
 SIDES: tuple[Side, Side] = ("left", "right")
 """Sides in their order."""
-
-
-Boxes = Sequence[tuple[slice, ...] | None]
-"""Where each label lies, by id less one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +180,7 @@ def level_scene(
     geometry = replace(geometry, field=_filled(geometry.field))
     bone = resample(geometry.field, geometry.axes, step)
     surface = surface_points(bone.values, bone.low_mm, bone.step_mm)
-    others = _neighbours(near, boxes, vertebra, geometry.axes)
+    others = neighbours(near, boxes, vertebra, geometry.axes)
     structures = [Structure("canal", canal_points(canal, geometry.grid), "labels")]
     structures += [one for one, _ in others]
     structures += _foramina(spine, vertebra, geometry, bone, surface, [grid for _, grid in others])
@@ -246,33 +238,6 @@ def _geometry(labels: LabelMap, boxes: Boxes, vertebra: Vertebra) -> LocalVerteb
     borrowed = vertebra.canal.source == "borrowed" and vertebra.canal.centre_ras_mm is not None
     seed = np.array(vertebra.canal.centre_ras_mm) if borrowed else None
     return vertebra_in_frame(vertebra.level, field, axes_of(vertebra.frame), canal_seed_ras_mm=seed)
-
-
-def _neighbours(
-    labels: LabelMap, boxes: Boxes, vertebra: Vertebra, axes: Axes
-) -> list[tuple[Structure, LocalGrid]]:
-    """Every other vertebra nearby, and what of the one above may meet the entry as facet."""
-    step = float(value("search.neighbour_step_mm"))
-    found: list[tuple[Structure, LocalGrid]] = []
-    for number, box in enumerate(boxes, start=1):
-        level = LEVEL_OF_ID.get(number)
-        if box is None or level is None or number == vertebra.label_id:
-            continue
-        if abs(order(level) - order(vertebra.level)) > NEIGHBOURS:
-            continue
-        if np.count_nonzero(labels.data[box] == number) < float(value("search.neighbour_voxels_min")):
-            continue
-        grid = resample(label_field(labels.data, labels.volume.affine, box, number), axes, step)
-        points = surface_points(grid.values, grid.low_mm, grid.step_mm)
-        found.append((Structure(level, points, "labels", kind="neighbour"), grid))
-        if _is_next_above(level, vertebra.level):
-            found.append((Structure("facet joint above", points, "labels", kind="facet"), grid))
-    return found
-
-
-def _is_next_above(other: str, level: str) -> bool:
-    gap = order(level) - order(other)
-    return gap == 1 or (gap == 2 and {other, level} == {"T12", "L1"})
 
 
 def _foramina(
