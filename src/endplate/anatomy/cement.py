@@ -23,6 +23,10 @@ SOLID_SHARE = 0.8
 """All of a core is at least this dense against the mean asked of it."""
 UNSURE_REACH_MM = 4.0
 """How far from its core a mass that may be bone is followed: cortex that touches it is not part of it."""
+CORE_MIN_ML = 0.1
+"""Cores of cement are at least this large together."""
+PLATEAU_SHARE = 0.65
+"""All of a mass of cement has on average this share of its cores' CT number."""
 LEAK_SHARE = 0.6
 """A leaked mass outside bone is at least this dense against the cement it hangs on."""
 REGROW_MM = 1.6
@@ -66,8 +70,10 @@ def find_cement(image: Volume, bone: Mask, labels: NDArray[np.uint8], metal: Mas
     depth = float(value("implants.core_depth_mm"))
     # Cortex on two sides of a thin bone is dense on average, but not throughout.
     reach = 2 * np.ceil(float(value("implants.core_radius_mm")) / spacing - 0.01).astype(int) + 1
-    lowest = ndimage.minimum_filter(ndimage.median_filter(hu, size=3), size=tuple(int(n) for n in reach))
+    lowest = ndimage.minimum_filter(ndimage.gaussian_filter(hu, 0.5), size=tuple(int(n) for n in reach))
     seeds &= lowest >= SOLID_SHARE * least
+    if not seeds.any():
+        return None
     seeds &= ndimage.distance_transform_edt(_inside_one(bone, labels), sampling=spacing) >= depth
     if metal is not None:
         clear = ndimage.distance_transform_edt(~metal, sampling=spacing)
@@ -95,6 +101,9 @@ def find_cement(image: Volume, bone: Mask, labels: NDArray[np.uint8], metal: Mas
             height >= float(value("implants.cement_core_hu"))
             and volume >= float(value("implants.cement_sure_ml"))
         )
+        # Dense bone has a few dense spots in a net of cortex; cement is dense throughout.
+        sure &= core.size * voxel_ml >= CORE_MIN_ML
+        sure &= float(hu[box][piece].mean()) >= PLATEAU_SHARE * height
         limits = value("implants.volume_min_ml")
         if sure and volume >= float(limits["cement"]):
             cement[box] |= piece

@@ -99,6 +99,26 @@ def count_by_level(
     return result
 
 
+def in_bodies(mask: NDArray[np.bool_], labels: LabelMap, located: Sequence[Located]) -> NDArray[np.bool_]:
+    """The masses that lie in a vertebral body for the most part."""
+    share = float(value("implants.in_body_share"))
+    pieces, count = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
+    index = np.argwhere(mask)
+    points = labels.volume.to_world(index)
+    within = np.zeros(len(index), dtype=bool)
+    for item in located:
+        grid, body = item.vertebra.grid, ndimage.binary_fill_holes(item.vertebra.body.mask)
+        column = np.rint((item.vertebra.axes.to_local(points) - grid.low_mm) / grid.step_mm).astype(int)
+        inside = ((column >= 0) & (column < np.array(body.shape))).all(axis=1)
+        within[inside] |= body[tuple(column[inside].T)]
+    number = pieces[tuple(index.T)]
+    held = np.bincount(number, weights=within, minlength=count + 1)
+    enough = held > share * np.maximum(np.bincount(number, minlength=count + 1), 1)
+    enough[0] = False
+    kept: NDArray[np.bool_] = enough[pieces]
+    return kept
+
+
 class _Nearest:
     """The labelled bone nearest to a point."""
 

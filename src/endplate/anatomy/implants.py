@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.cement import find_cement
-from endplate.anatomy.implant_places import count_by_level
-from endplate.anatomy.locate import Located
+from endplate.anatomy.implant_places import count_by_level, in_bodies
+from endplate.anatomy.locate import Located, locate_vertebrae
 from endplate.anatomy.metal import find_metal
 from endplate.anatomy.model import Implants
 from endplate.imaging.volume import LabelMap, Volume
@@ -99,8 +99,8 @@ def find_implants(labels: LabelMap, image: Volume, located: Sequence[Located] | 
     image:
         The CT.
     located:
-        The vertebrae in their own frames, where they are known; else they are found when cement lies outside
-        bone and its place must be named.
+        The vertebrae in their own frames, where they are known; else they are found when something dense is
+        seen and its place must be named.
 
     Notes
     -----
@@ -124,7 +124,10 @@ def find_implants(labels: LabelMap, image: Volume, located: Sequence[Located] | 
     dense = find_cement(crop, bone, near.data, None if metal is None else metal.bloomed)
     inner = material[box]
     if dense is not None:
-        inner[dense.unsure] = Material.UNSURE
+        if dense.unsure.any():
+            # Facets and laminae of worn joints are as dense as this: only a mass of the body counts.
+            located = locate_vertebrae(near) if located is None else located
+            inner[in_bodies(dense.unsure, near, located)] = Material.UNSURE
         inner[dense.cement] = Material.CEMENT
     if metal is not None:
         inner[metal.mask] = Material.METAL

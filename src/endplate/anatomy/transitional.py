@@ -25,8 +25,8 @@ Rib = Literal["rib", "stub", "none", "not in view"]
 LOWEST_LOOKED_AT = "L2"
 HIGHEST_LOOKED_AT = "T9"
 """Ribs are looked for between these levels: enough to find the lowest pair."""
-LATERAL_START_MM = 3.0
-"""What lies nearer to the vertebra's own side than this is still its transverse process."""
+ABOVE_MM = 5.0
+"""How far above its vertebra a rib may begin: at the disc."""
 
 
 @dataclass(frozen=True)
@@ -106,28 +106,25 @@ def _rib_of(labels: LabelMap, number: int, box: tuple[slice, ...], dense: Mask) 
     bone = labels.data[part] == number
     points = labels.volume.to_world(np.argwhere(bone) + start)
     low, high = float(points[:, 0].min()), float(points[:, 0].max())
-    free = dense[part] & (labels.data[part] == 0)
+    # Ribs stand behind the front half of the body and leave at its height; vessels and bowel with contrast do not.
+    index = np.argwhere(dense[part] & (labels.data[part] == 0))
+    world = labels.volume.to_world(index + start)
+    beside = (world[:, 1] < _body_middle(points)) & (world[:, 2] >= points[:, 2].min())
+    beside &= world[:, 2] <= points[:, 2].max() + ABOVE_MM
+    region = np.zeros(bone.shape, dtype=bool)
+    region[tuple(index[beside].T)] = True
+    pieces, _ = ndimage.label(region)
     near = ndimage.distance_transform_edt(~bone, sampling=spacing) <= float(value("transitional.rib_gap_mm"))
-    # Ribs stand behind the front half of the body; vessels and bowel with contrast do not.
-    centre = _body_middle(points)
-    pieces, count = ndimage.label(free, structure=np.ones((3, 3, 3)))
-    if count == 0:
-        return _unseen(labels, low, high) or "none"
-    touching = np.unique(pieces[near & free])
-    far = 0.0
-    for piece in touching[touching > 0]:
-        world = labels.volume.to_world(np.argwhere(pieces == piece) + start)
-        behind = world[(world[:, 1] < centre) & (world[:, 2] < points[:, 2].max() + 5.0)]
-        if len(behind) == 0:
-            continue
-        beyond = max(float(behind[:, 0].max()) - high, low - float(behind[:, 0].min()))
-        far = max(far, beyond)
-    if far >= float(reach["rib"]):
-        return "rib"
+    touching = np.unique(pieces[near & region])
+    held = np.isin(pieces[tuple(index[beside].T)], touching)
+    across = world[beside][held, 0]
+    far = float(np.maximum(across - high, low - across).max(initial=0.0))
     hidden = _unseen(labels, low, high)
-    if far >= float(reach["stub"]):
-        return "rib" if hidden else "stub"
-    return hidden or "none"
+    # The twelfth rib may be short; at a lumbar vertebra the same length is a stub.
+    thoracic = LEVEL_OF_ID[number].startswith("T")
+    if far >= float(reach["rib"]) or (far >= float(reach["stub"]) and (thoracic or hidden)):
+        return "rib"
+    return "stub" if far >= float(reach["stub"]) else hidden or "none"
 
 
 def _body_middle(points: FloatArray) -> float:
