@@ -37,7 +37,9 @@ def estimated_pedicle(geometry: LocalVertebra, bone: LocalGrid, sign: float) -> 
     ring = canal.typical_mm[:, None] * DIRECTIONS
     edge, front = float((sign * ring[:, 0]).max()), float(ring[:, 1].max())
     y = bone.coordinate(1)
-    rows = np.flatnonzero((y >= middle[1]) & (y <= middle[1] + front + 2.0)).tolist()
+    # Nearer to the canal's middle the articular pillar begins.
+    back = middle[1] + float(value("search.estimate_from")) * front
+    rows = np.flatnonzero((y >= back) & (y <= middle[1] + front + 2.0)).tolist()
     sections = [
         (row, part) for row in rows if (part := _section(bone, row, middle[0], edge, sign)) is not None
     ]
