@@ -156,9 +156,15 @@ def _claim(phantom: Phantom, scene: LevelScene, path: Path, diameter_mm: float) 
 
 
 def exact_margins_mm(phantom: Phantom, scene: LevelScene, path: Path) -> dict[str, float]:
-    """Margins of a path on the analytic surface: rays across the needle from 3 mm beyond its entry to the wall."""
-    seating = load_rules().search.seating_mm
-    begin = path.entry_ras_mm + seating * path.direction_ras
+    """Margins of a path on the analytic surface: rays across the needle from its seating to the wall.
+
+    The entry's place along the needle is known to half a voxel; where the surface that the needle came through runs
+    nearly across it, that much decides whether the first station still meets it. So the stations begin half a voxel
+    further in.
+    """
+    local = scene.axes.rotation @ path.direction_ras
+    slip = 0.5 * float(np.linalg.norm(local @ scene.voxel))
+    begin = path.entry_ras_mm + (load_rules().search.seating_mm + slip) * path.direction_ras
     length = float((path.posterior_wall_ras_mm - begin) @ path.direction_ras)
     stations = (
         begin + np.linspace(0.0, length, max(int(length / STATION_MM), 1) + 1)[:, None] * path.direction_ras

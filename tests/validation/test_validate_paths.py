@@ -17,12 +17,14 @@ from workers import spread_over
 PHANTOMS = 200
 
 METHOD = f"""Two hundred phantoms T9–L5 with three levels each; the pedicles of the middle one are drawn at
-random: inscribed diameter 3–14 mm, transverse angle −10 to 45° (50° was asked for; the phantom's pedicles carry 45°),
-on oblique grids of 0.6–1.5 mm in four voxel orders, labels only. Each side is searched with {GAUGES[0]}, and with
-{GAUGES[1]} where that is refused. Claims are held against rays through the analytic surface, all around every half
-millimetre from seating to posterior wall. A refusal is needless where a straight line through the exact pedicle within
-the limits of direction leaves hard margin, stated uncertainty and {NEEDLESS_MM:g} mm in every direction. On the real
-spine (T9–L5, voxels 1 × 1 × 2 mm, 2 mm across the pedicles, L1 collapsed) every side is searched with 11G."""
+random: inscribed
+diameter 3–14 mm, transverse angle −10 to 45° (50° was asked for; the phantom's pedicles carry 45°), on oblique
+grids of 0.6–1.5 mm in four voxel orders, labels only. Each side is searched with {GAUGES[0]}, and with
+{GAUGES[1]} where that is refused. Claims are held against rays through the analytic surface, all around every
+half millimetre from seating (and half a voxel) to posterior wall. A refusal is needless where a straight line
+through the exact pedicle within the limits of direction leaves hard margin, stated uncertainty and
+{NEEDLESS_MM:g} mm in every direction. On the real spine (T9–L5, voxels 1 × 1 × 2 mm, 2 mm across the pedicles,
+L1 collapsed) every side is searched with 11G."""
 
 
 def _claims(cases: list[Case]) -> tuple[list[dict[str, object]], list[str]]:
