@@ -45,13 +45,13 @@ def _measure(seed: int) -> list[Row]:
     phantom = build_phantom(random_spec(seed, LEVELS), GridSpec(SPACING_MM, AXES), ct=False)
     labels = phantom.labels
     spine = assess(labels, None, Calibration.uncalibrated())
-    level = spine.find("L1")
+    level = spine.find("L3")
     assert level is not None
     scene = level_scene(labels, None, None, None, spine, level)
     paths: list[Path | None] = []
 
     def one_level() -> None:
-        paths[:] = _plan(labels, spine, ("L1",))
+        paths[:] = _plan(labels, spine, ("L3",))
 
     def all_levels() -> None:
         paths[:] = _plan(labels, spine, LEVELS)
@@ -59,7 +59,7 @@ def _measure(seed: int) -> list[Row]:
     rows = []
     jit_s, warm_s = timed(one_level)
     path = next((one for one in paths if one is not None), None)
-    rows.append(_row("L1, both sides", warm_s, jit_s, paths))
+    rows.append(_row("L3, both sides", warm_s, jit_s, paths))
     if path is not None:
         given = path.entry_ras_mm, path.tip_ras_mm
         extra_s, once_s = timed(lambda: evaluate(scene, cannula(GAUGE), *given))
