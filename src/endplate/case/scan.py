@@ -90,10 +90,12 @@ def read_scan(inputs: Inputs, parameters: Parameters) -> Scan:
     labels = None
     if inputs.labels is not None:
         labels = read_labels(inputs.labels, scheme=parameters.scheme, image=image)
-    return trim(Scan(image, labels, _read_organs(inputs, image, labels)))
+    return trim(Scan(image, labels, _read_organs(inputs, parameters, image, labels)))
 
 
-def _read_organs(inputs: Inputs, image: Volume | None, labels: LabelMap | None) -> OrganMap | None:
+def _read_organs(
+    inputs: Inputs, parameters: Parameters, image: Volume | None, labels: LabelMap | None
+) -> OrganMap | None:
     """The organs of a file of their own, else those that the label map names; on the grid of the scan.
 
     Raises
@@ -107,7 +109,9 @@ def _read_organs(inputs: Inputs, image: Volume | None, labels: LabelMap | None) 
     source = inputs.organs or inputs.labels
     if source is None or grid is None:
         return None
-    organs = read_organs(source, image=grid)
+    # A numbering that the user named is that of the label map, not of a file of organs.
+    scheme = parameters.scheme if inputs.organs is None else "auto"
+    organs = read_organs(source, image=grid, scheme=scheme)
     if organs is None and inputs.organs is not None:
         raise UsageError(
             "organs-none",
@@ -128,6 +132,7 @@ def trim(scan: Scan) -> Scan:
         image = image.crop(start, stop)
         labels = replace(labels, volume=labels.volume.crop(start, stop))
         organs = None if organs is None else replace(organs, volume=organs.volume.crop(start, stop))
+        organs = organs if organs is not None and organs.names else None
     if image is not None and image.data.dtype != np.int16:
         whole = np.clip(np.rint(image.data), INT16.min, INT16.max).astype(np.int16)
         image = replace(image, data=whole)

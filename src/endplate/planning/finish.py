@@ -25,12 +25,12 @@ from endplate.planning.measure import (
 )
 from endplate.planning.model import Distance, Margins
 from endplate.planning.needles import ACROSS, Needles
-from endplate.planning.obstacles import Way, skin_point
 from endplate.planning.path import Bound, Breach, Path, Wish
 from endplate.planning.robustness import outside, robustness
 from endplate.planning.rules import Rules
 from endplate.planning.scene import LevelScene
 from endplate.planning.score import score
+from endplate.planning.skin_point import Way, skin_point
 from endplate.planning.structures import Structure
 from endplate.planning.targets import Targets
 

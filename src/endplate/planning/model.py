@@ -150,6 +150,14 @@ class KyphoplastyPath(Document):
     """Of the inflated balloon."""
 
 
+class MissedLimit(Document):
+    """A hard limit that a given path does not keep."""
+
+    code: str
+    found: float
+    limit: float
+
+
 class NeedlePath(Document):
     """One needle."""
 
@@ -180,7 +188,11 @@ class NeedlePath(Document):
     robustness: Robustness = Robustness()
     score: tuple[ScoreTerm, ...] = ()
     candidates: int = 0
-    """Straight paths that were compared."""
+    """Straight paths that were compared; 0 for a given path."""
+    bone_in_tract: float | None = None
+    """Share of the axis from entry to tip that lies in bone."""
+    missed: tuple[MissedLimit, ...] = ()
+    """Hard limits not kept; only a given path can have any."""
 
 
 class Refusal(Document):
