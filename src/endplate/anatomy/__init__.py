@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from endplate.anatomy.assessment import assess
+    from endplate.anatomy.assessment import assess, assess_with_implants
     from endplate.anatomy.kernels import warm
 
-__all__ = ["assess", "warm"]
+__all__ = ["assess", "assess_with_implants", "warm"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,6 +17,10 @@ def __getattr__(name: str) -> Any:
         from endplate.anatomy.assessment import assess  # noqa: PLC0415
 
         return assess
+    if name == "assess_with_implants":
+        from endplate.anatomy.assessment import assess_with_implants  # noqa: PLC0415
+
+        return assess_with_implants
     if name == "warm":
         from endplate.anatomy.kernels import warm  # noqa: PLC0415
 

@@ -25,6 +25,7 @@ from endplate.anatomy.refine import Refined, refine_endplates
 from endplate.anatomy.transitional import count_levels
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.levels import order
+from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import Finding, citation, finding, value
 
@@ -34,6 +35,7 @@ def assess(
     image: Volume | None,
     calibration: Calibration,
     *,
+    organs: OrganMap | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Spine:
     """Measure and grade every labelled vertebra.
@@ -46,6 +48,8 @@ def assess(
         The CT on the same grid, or ``None`` for geometry only.
     calibration:
         HU → density.
+    organs:
+        Organs on the same grid: their ribs and sacrum are believed where levels are counted.
     progress:
         Called with a level name and the fraction done.
 
@@ -53,9 +57,21 @@ def assess(
     -----
     Deterministic; the recipe is in docs/science/morphometry.md.
     """
+    return assess_with_implants(labels, image, calibration, organs=organs, progress=progress)[0]
+
+
+def assess_with_implants(
+    labels: LabelMap | None,
+    image: Volume | None,
+    calibration: Calibration,
+    *,
+    organs: OrganMap | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[Spine, ImplantMap | None]:
+    """As ``assess``, and with it the map of implants that the CT shows (``None`` without labels or CT)."""
     scan_findings: list[Finding] = [] if image is None else list(image.findings)
     if labels is None:
-        return Spine(levels=(), findings=(*scan_findings, finding("no-labels")), geometry_only=False)
+        return Spine(levels=(), findings=(*scan_findings, finding("no-labels")), geometry_only=False), None
     scan_findings += labels.volume.findings
     if image is None:
         scan_findings.append(finding("geometry-only"))
@@ -85,10 +101,10 @@ def assess(
         levels.append(describe(facts, image, calibration))
     if implants is not None:
         levels = [with_implants(level, implants) for level in levels]
-    counting = count_levels(labels, image)
+    counting = count_levels(labels, image, organs)
     if progress is not None:
         progress("", 1.0)
-    return Spine(
+    spine = Spine(
         levels=tuple(levels),
         findings=(*scan_findings, *counting.findings),
         label_scheme=labels.scheme,
@@ -96,6 +112,7 @@ def assess(
         geometry_only=image is None,
         reference=citation("norms-compilation").text,
     )
+    return spine, implants
 
 
 def _lesion_signs(
