@@ -35,10 +35,10 @@ from endplate.planning.views import bulls_eye, level_views
 from endplate.report import ReportInputs
 from endplate.report.needle_across import across_figure
 from endplate.report.pedicle_section import SIZE_MM, WIDTH_PX, pedicle_section
-from endplate.report.plan_sheet import build_plan_sheets, plan_sheets
+from endplate.report.plan_sheet import plan_sheets
 from endplate.report.scene import Scene
 from endplate.report.sheet_tables import console
-from endplate.report.time_out import build_time_out
+from endplate.report.sheets import build_sheets
 from endplate.sources import Finding
 
 PX_PER_MM = WIDTH_PX / SIZE_MM[0]
@@ -105,7 +105,7 @@ def full_plan(levels: tuple[str, ...] = ("L1",)) -> Plan:
 
 @pytest.fixture(scope="module")
 def sheet(inputs: ReportInputs) -> str:
-    return build_plan_sheets(replace(inputs, plan=full_plan()))
+    return build_sheets(replace(inputs, plan=full_plan()), time_out=False)
 
 
 def text_of(html: str) -> str:
@@ -232,7 +232,7 @@ def test_a_refusal_has_its_reasons(inputs):
 
 
 def test_the_time_out_asks_everything_and_knows_nobody(inputs):
-    page = build_time_out(replace(inputs, plan=full_plan()))
+    page = build_sheets(replace(inputs, plan=full_plan()), plans=False)
     text = text_of(page)
     for words in (
         "right transpedicular, 42 mm in bone and left transpedicular",
@@ -255,12 +255,12 @@ def test_the_time_out_asks_everything_and_knows_nobody(inputs):
     assert text.count(DISCLAIMER) >= 2
     assert "74" not in text, "the patient's age is known to the scan and has no place here"
     assert "DOE" not in page
-    empty = text_of(build_time_out(replace(inputs, plan=None)))
+    empty = text_of(build_sheets(replace(inputs, plan=None), plans=False))
     assert "Allergy" in empty
 
 
 def test_the_same_bytes_each_time(inputs, sheet):
-    assert build_plan_sheets(replace(inputs, plan=full_plan())) == sheet
+    assert build_sheets(replace(inputs, plan=full_plan()), time_out=False) == sheet
 
 
 def test_an_angle_out_of_reach_is_said():
@@ -273,9 +273,9 @@ def test_an_angle_out_of_reach_is_said():
 @pytest.mark.parametrize("kind", ["plan sheet", "time-out of 5 levels"])
 def test_each_sheet_prints_on_one_page(inputs, tmp_path: Path, kind):
     if kind == "plan sheet":
-        html = build_plan_sheets(replace(inputs, plan=full_plan()))
+        html = build_sheets(replace(inputs, plan=full_plan()), time_out=False)
     else:
-        html = build_time_out(replace(inputs, plan=full_plan(("T11", "T12", "L1", "L2", "L3"))))
+        html = build_sheets(replace(inputs, plan=full_plan(("T11", "T12", "L1", "L2", "L3")), plans=False))
     page, pdf = tmp_path / "sheet.html", tmp_path / "sheet.pdf"
     page.write_text(html, "utf-8")
     subprocess.run(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from endplate.anatomy.implants import ImplantMap
 from endplate.anatomy.model import Spine
 from endplate.case.gates import check_levels
 from endplate.case.request import Inputs, Parameters
 from endplate.case.run import Tell, refuse_empty_plan, require_labels, silent
 from endplate.case.scan import Scan, read_scan
-from endplate.case.stage import PLAN, SPINE, StageView
+from endplate.case.stage import IMPLANTS, PLAN, QUALITY, SPINE, Payload, StageView
 from endplate.case.stages import stage_named
 from endplate.errors import InternalError, QualityGateError
+from endplate.imaging.scan_records import ScanCharacter
+from endplate.imaging.volume import Volume
 from endplate.planning.model import Plan
 
 
@@ -21,26 +25,29 @@ class InMemory:
 
     scan: Scan
     spine: Spine | None = None
+    quality: ScanCharacter | None = None
+    implants: ImplantMap | None = None
     plan: Plan | None = None
 
 
 def assess_inline(inputs: Inputs, parameters: Parameters, *, tell: Tell = silent) -> Spine:
     """Measure and grade; raises as ``endplate.case.run.run_case`` does."""
-    return _assess(_read(inputs, parameters, tell), parameters, tell)
+    return _spine(_assess(_read(inputs, parameters, tell), parameters, tell))
 
 
 def plan_inline(inputs: Inputs, parameters: Parameters, *, tell: Tell = silent) -> Plan:
     """Measure, grade and plan; raises as ``endplate.case.run.run_case`` does."""
     require_labels(inputs)
     scan = _read(inputs, parameters, tell)
-    spine = _assess(scan, parameters, tell)
+    results = _assess(scan, parameters, tell)
+    spine = _spine(results)
     intact = "Nothing was written; your input is unchanged."
     try:
         check_levels(spine, parameters.levels, parameters.reason)
     except QualityGateError as gate:
         gate.document = spine.model_dump(mode="json", by_alias=True)
         raise
-    plan = _stage("plan", PLAN, InMemory(scan, spine), parameters, tell)
+    plan = _stage("plan", results, parameters, tell)[PLAN]
     if not isinstance(plan, Plan):
         raise InternalError("stage-result", "Planning gave no plan.", do="Please report this.")
     refuse_empty_plan(plan, intact=intact, document=plan.model_dump(mode="json", by_alias=True))
@@ -55,14 +62,24 @@ def _read(inputs: Inputs, parameters: Parameters, tell: Tell) -> Scan:
     return scan
 
 
-def _assess(scan: Scan, parameters: Parameters, tell: Tell) -> Spine:
-    spine = _stage("assess", SPINE, InMemory(scan), parameters, tell)
-    if not isinstance(spine, Spine):
+def _assess(scan: Scan, parameters: Parameters, tell: Tell) -> InMemory:
+    files = _stage("assess", InMemory(scan), parameters, tell)
+    spine, quality, implants = (files.get(name) for name in (SPINE, QUALITY, IMPLANTS))
+    return InMemory(
+        scan,
+        spine if isinstance(spine, Spine) else None,
+        quality if isinstance(quality, ScanCharacter) else None,
+        ImplantMap(implants) if isinstance(implants, Volume) else None,
+    )
+
+
+def _spine(results: InMemory) -> Spine:
+    if results.spine is None:
         raise InternalError("stage-result", "Assessing gave no spine.", do="Please report this.")
-    return spine
+    return results.spine
 
 
-def _stage(name: str, output: str, results: InMemory, parameters: Parameters, tell: Tell) -> object:
+def _stage(name: str, results: InMemory, parameters: Parameters, tell: Tell) -> Mapping[str, Payload]:
     stage = stage_named(name)
 
     def progress(what: str, fraction: float) -> None:
@@ -72,6 +89,6 @@ def _stage(name: str, output: str, results: InMemory, parameters: Parameters, te
     view = StageView(
         stage=stage, files=results, parameters=parameters, inputs=None, provenance={}, progress=progress
     )
-    payload = stage.function(view)[output]
+    files = stage.function(view)
     progress("", 1.0)
-    return payload
+    return files

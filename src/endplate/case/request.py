@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from endplate.anatomy.model import Vec3
 from endplate.case.hashing import input_record
 from endplate.case.manifest import InputRecord
+from endplate.devices.catalogue import load_catalogue
+from endplate.devices.site import SiteFile, parse_site
 from endplate.errors import UsageError
 from endplate.imaging.calibration import parse_calibration
 from endplate.imaging.levels import parse_level
+from endplate.planning.given import GivenPath
 from endplate.planning.options import PlanOptions
+from endplate.planning.rules import Rules, load_rules
+
+SITE_NAME = "site file"
+"""How a site file without a name of its own is called; its file name may say more than it should."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,15 @@ class Parameters:
     levels: tuple[str, ...] = ()
     technique: str | None = None
     access: str | None = None
+    approach: str | None = None
     gauge: str | None = None
+    balloon: str | None = None
+    fracture_weeks: float | None = None
     reason: str | None = None
+    site: str | None = None
+    """Text of the site file with a hospital's own rules and devices."""
+    paths: tuple[tuple[str, Vec3, Vec3], ...] = ()
+    """Given needle paths: name, a point of the axis behind the tip, the tip (RAS mm)."""
     title: str = ""
     patient_label: bool = True
 
@@ -79,24 +95,56 @@ class Parameters:
         if self.calibration is not None:
             parse_calibration(self.calibration)
         self.plan_options()
+        self.rules()
 
     def plan_options(self) -> PlanOptions:
         """The user's choices for the plan."""
-        return PlanOptions(technique=self.technique, access=self.access, gauge=self.gauge, reason=self.reason)
+        return PlanOptions(
+            technique=self.technique,
+            access=self.access,
+            approach=self.approach,
+            gauge=self.gauge,
+            balloon=self.balloon,
+            fracture_weeks=self.fracture_weeks,
+            reason=self.reason,
+            catalogue=load_catalogue(self._site()),
+        )
+
+    def rules(self) -> Rules:
+        """The rules of planning, with the site's own."""
+        return load_rules(self._site())
+
+    def given_paths(self) -> tuple[GivenPath, ...]:
+        """The needle paths to measure instead of searching."""
+        return tuple(GivenPath(name, start, tip) for name, start, tip in self.paths)
+
+    def _site(self) -> SiteFile | None:
+        return None if self.site is None else parse_site(SITE_NAME, self.site.encode("utf-8"))
 
     def select(self, names: tuple[str, ...]) -> dict[str, Any]:
         """The named parameters as JSON values."""
         chosen = {name: getattr(self, name) for name in names}
-        return {name: list(item) if isinstance(item, tuple) else item for name, item in chosen.items()}
+        return {name: _listed(item) for name, item in chosen.items()}
 
     def to_json(self) -> dict[str, Any]:
         """All parameters as JSON values."""
-        return self.select(tuple(asdict(self)))
+        return self.select(tuple(field.name for field in fields(self)))
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> Parameters:
         """Read back what ``to_json`` wrote."""
-        return cls(**{**saved, "levels": tuple(saved.get("levels", ()))})
+        paths = tuple((name, _point(start), _point(tip)) for name, start, tip in saved.get("paths", ()))
+        return cls(**{**saved, "levels": tuple(saved.get("levels", ())), "paths": paths})
+
+
+def _listed(item: Any) -> Any:
+    """Tuples as the lists that JSON knows."""
+    return [_listed(part) for part in item] if isinstance(item, tuple) else item
+
+
+def _point(values: Sequence[float]) -> Vec3:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
 
 
 def parse_levels(text: str | None) -> tuple[str, ...]:

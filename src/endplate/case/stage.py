@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from endplate.anatomy.model import Document, Spine
+from endplate.anatomy.implants import ImplantMap
+from endplate.anatomy.model import Spine
 from endplate.case.request import Inputs, Parameters
 from endplate.case.scan import Scan, ScanRecord, restore
 from endplate.errors import InternalError, UsageError
+from endplate.imaging.scan_records import ScanCharacter
 from endplate.imaging.volume import Volume
 from endplate.planning.model import Plan
 from endplate.sources import Finding
@@ -27,16 +29,17 @@ QUALITY = "quality.json"
 SPINE = "spine.json"
 PLAN = "scenarios/planned/plan.json"
 REPORT = "report.html"
+SHEETS = "sheets.html"
 
 SCAN_FILES = (SCAN, IMAGE, LABELS, ORGANS)
 """Files that hold the scan as the case keeps it."""
 
-DocumentT = TypeVar("DocumentT", bound=Document)
+DocumentT = TypeVar("DocumentT", bound=BaseModel)
 ReadT = TypeVar("ReadT")
 Progress = Callable[[str, float], None]
 """Told what is being done and the fraction of the stage that is done (0–1)."""
 
-Payload = bytes | Document | Volume
+Payload = bytes | BaseModel | Volume
 """What a stage returns for one file; the conductor writes it."""
 
 
@@ -89,6 +92,14 @@ class Results(Protocol):
         """The measured spine."""
 
     @property
+    def quality(self) -> ScanCharacter | None:
+        """What kind of scan it is; ``None`` without a CT."""
+
+    @property
+    def implants(self) -> ImplantMap | None:
+        """Metal and old cement; ``None`` where there is none or no CT."""
+
+    @property
     def plan(self) -> Plan | None:
         """The plan."""
 
@@ -132,6 +143,18 @@ class CaseFiles:
         return self.document(SPINE, Spine)
 
     @property
+    def quality(self) -> ScanCharacter | None:
+        """What kind of scan it is; ``None`` without a CT."""
+        return self.document(QUALITY, ScanCharacter)
+
+    @property
+    def implants(self) -> ImplantMap | None:
+        """Metal and old cement; ``None`` where there is none or no CT."""
+        if IMPLANTS not in self.present:
+            return None
+        return self._once((IMPLANTS, self.present[IMPLANTS]), self._read_implants)
+
+    @property
     def plan(self) -> Plan | None:
         """The plan."""
         return self.document(PLAN, Plan)
@@ -155,6 +178,11 @@ class CaseFiles:
             self.memory[key] = read()
         kept: ReadT = self.memory[key]
         return kept
+
+    def _read_implants(self) -> ImplantMap:
+        from endplate.imaging.read import read_grid
+
+        return ImplantMap(read_grid(self.folder / IMPLANTS, nearest=True))
 
     def _read_scan(self) -> Scan:
         from endplate.imaging.read import read_grid
@@ -194,6 +222,18 @@ class StageView:
         return self.files.spine
 
     @property
+    def quality(self) -> ScanCharacter | None:
+        """What kind of scan it is; ``None`` without a CT."""
+        self._declared(QUALITY)
+        return self.files.quality
+
+    @property
+    def implants(self) -> ImplantMap | None:
+        """Metal and old cement; ``None`` where there is none or no CT."""
+        self._declared(IMPLANTS)
+        return self.files.implants
+
+    @property
     def plan(self) -> Plan | None:
         """The plan, or ``None`` where the case has none."""
         self._declared(PLAN)
@@ -227,7 +267,7 @@ def read_document(path: Path, kind: type[DocumentT]) -> DocumentT:
         ) from error
 
 
-def document_bytes(document: Document) -> bytes:
+def document_bytes(document: BaseModel) -> bytes:
     """A document as the bytes of its file: UTF-8 JSON, one space of indent, keys in model order."""
     plain = document.model_dump(mode="json", by_alias=True)
     try:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+import numpy as np
+
+from endplate.anatomy.implants import ImplantMap
 from endplate.case.scan import read_scan
 from endplate.case.stage import (
     IMAGE,
+    IMPLANTS,
     LABELS,
     ORGANS,
     PLAN,
+    QUALITY,
     REPORT,
     SCAN,
     SCAN_FILES,
+    SHEETS,
     SPINE,
     Payload,
     Stage,
     StageView,
 )
 from endplate.errors import InternalError
+from endplate.imaging.volume import Volume
+from endplate.sources import Finding
 
 
 def scan(view: StageView) -> Mapping[str, Payload]:
@@ -37,48 +46,80 @@ def scan(view: StageView) -> Mapping[str, Payload]:
 
 
 def assess(view: StageView) -> Mapping[str, Payload]:
-    """Measure and grade every level."""
-    from endplate.anatomy import assess as assess_spine
-    from endplate.imaging.calibration import Calibration, parse_calibration
+    """Say what kind of scan it is, calibrate it, and measure and grade every level."""
+    from endplate.anatomy import assess_with_implants
+    from endplate.imaging.calibrate import calibration_of
+    from endplate.imaging.calibration import Calibration
+    from endplate.imaging.scan_character import scan_character
 
-    found, text = view.scan, view.parameters.calibration
-    kvp = None if found.image is None else found.image.scan.kvp
-    calibration = Calibration.uncalibrated(kvp) if text is None else parse_calibration(text)
-    spine = assess_spine(found.labels, found.image, calibration, progress=view.progress)
-    if any(level.density.mean_hu is not None for level in spine.levels):
-        told = (found for found in calibration.findings() if found not in spine.findings)
-        spine = spine.model_copy(update={"findings": (*spine.findings, *told)})
-    return {SPINE: spine}
+    found = view.scan
+    files: dict[str, Payload] = {}
+    calibration = Calibration.uncalibrated()
+    told: tuple[Finding, ...] = ()
+    if found.image is not None:
+        view.progress("the scan", 0.0)
+        quality = scan_character(found.image, found.labels, found.organs, given=view.parameters.calibration)
+        calibration = calibration_of(quality.calibration)
+        files[QUALITY], told = quality, quality.findings
+    spine, implants = assess_with_implants(
+        found.labels, found.image, calibration, organs=found.organs, progress=view.progress
+    )
+    told = tuple(one for one in told if one not in spine.findings)
+    files[SPINE] = spine.model_copy(update={"findings": (*spine.findings, *told)})
+    if implants is not None and not implants.empty:
+        files[IMPLANTS] = implants.volume
+    return files
 
 
 def plan(view: StageView) -> Mapping[str, Payload]:
-    """Lay the needle paths at the levels asked for."""
+    """Lay the needle paths at the levels asked for, or measure those given."""
     from endplate.planning import plan_levels
 
     found, asked = view.scan, view.parameters
     if found.labels is None:
         raise InternalError("stage-no-labels", "A plan needs labels.", do="Please report this.")
-    return {PLAN: plan_levels(found.labels, found.image, view.spine, asked.levels, asked.plan_options())}
+    made = plan_levels(
+        found.labels,
+        found.image,
+        view.spine,
+        asked.levels,
+        asked.plan_options(),
+        rules=asked.rules(),
+        organs=found.organs,
+        implants=_looked_for(found.image, view.implants),
+        position=None if view.quality is None else view.quality.patient_position,
+        given=asked.given_paths(),
+    )
+    return {PLAN: made}
+
+
+def _looked_for(image: Volume | None, implants: ImplantMap | None) -> ImplantMap | None:
+    """An empty map where a CT was searched and holds no implant, so that the plan does not call them unchecked."""
+    if implants is not None or image is None:
+        return implants
+    return ImplantMap(replace(image, data=np.zeros(image.shape, np.uint8), findings=()))
 
 
 def report(view: StageView) -> Mapping[str, Payload]:
-    """Write the report of whatever the case has."""
-    from endplate.report import ReportInputs, build_report
+    """Write the report of whatever the case has, and the sheets for the room where there is a plan."""
+    from endplate.report import ReportInputs, build_report, build_sheets
 
     found = view.scan
-    html = build_report(
-        ReportInputs(
-            spine=view.spine,
-            plan=view.plan,
-            image=found.image,
-            labels=found.labels,
-            manifest=dict(view.provenance),
-            title=view.parameters.title or _title(view.parameters.levels),
-            requested_levels=view.parameters.levels,
-            show_patient_label=view.parameters.patient_label,
-        )
+    inputs = ReportInputs(
+        spine=view.spine,
+        plan=view.plan,
+        quality=view.quality,
+        image=found.image,
+        labels=found.labels,
+        manifest=dict(view.provenance),
+        title=view.parameters.title or _title(view.parameters.levels),
+        requested_levels=view.parameters.levels,
+        show_patient_label=view.parameters.patient_label,
     )
-    return {REPORT: html.encode("utf-8")}
+    files: dict[str, Payload] = {REPORT: build_report(inputs).encode("utf-8")}
+    if view.plan is not None:
+        files[SHEETS] = build_sheets(inputs).encode("utf-8")
+    return files
 
 
 def _title(levels: tuple[str, ...]) -> str:
@@ -101,25 +142,36 @@ STAGES: tuple[Stage, ...] = (
         title="Measuring the vertebrae",
         inputs=SCAN_FILES,
         parameters=("calibration",),
-        outputs=(SPINE,),
+        outputs=(SPINE, QUALITY, IMPLANTS),
         rooms=("imaging", "anatomy", "case"),
         function=assess,
     ),
     Stage(
         name="plan",
         title="Planning the needle paths",
-        inputs=(*SCAN_FILES, SPINE),
-        parameters=("levels", "technique", "access", "gauge", "reason"),
+        inputs=(*SCAN_FILES, SPINE, QUALITY, IMPLANTS),
+        parameters=(
+            "levels",
+            "technique",
+            "access",
+            "approach",
+            "gauge",
+            "balloon",
+            "fracture_weeks",
+            "reason",
+            "site",
+            "paths",
+        ),
         outputs=(PLAN,),
-        rooms=("devices", "imaging", "anatomy", "planning", "case"),
+        rooms=("papers", "devices", "imaging", "anatomy", "planning", "case"),
         function=plan,
     ),
     Stage(
         name="report",
         title="Writing the report",
-        inputs=(*SCAN_FILES, SPINE, PLAN),
+        inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN),
         parameters=("levels", "title", "patient_label"),
-        outputs=(REPORT,),
+        outputs=(REPORT, SHEETS),
         rooms=("papers", "devices", "imaging", "anatomy", "planning", "report", "case"),
         function=report,
         provenance=True,

@@ -56,7 +56,8 @@ Series = Annotated[
     typer.Option(
         "--series",
         metavar="KEY",
-        help="DICOM series to use where there are several; `endplate series` lists them.",
+        help="DICOM series to use where there are several; `endplate series` lists them. KEY:longest takes the "
+        "longest whole part of one with lost slices.",
         show_default=False,
     ),
 ]
@@ -73,8 +74,9 @@ CalibrationLine = Annotated[
     str | None,
     typer.Option(
         "--calibration",
-        metavar="SLOPE,INTERCEPT",
-        help="Line from HU to mg/cm³ of this scanner (density = slope × HU + intercept).",
+        metavar="SLOPE,INTERCEPT|rods:…",
+        help="HU to mg/cm³: a line (density = slope × HU + intercept), or the rods of a phantom as "
+        "rods:HU=DENSITY,… cha:… mindways:HU=WATER/K2HPO4,…; not given: from the scan's own tissues.",
         show_default=False,
     ),
 ]
@@ -94,6 +96,57 @@ Technique = Annotated[
 Access = Annotated[
     str | None,
     typer.Option("--access", metavar="NAME", help="bipedicular or unipedicular.", show_default=False),
+]
+Approach = Annotated[
+    str | None,
+    typer.Option(
+        "--approach",
+        metavar="NAME",
+        help="transpedicular, parapedicular or extrapedicular; not given: tried in this order.",
+        show_default=False,
+    ),
+]
+Balloon = Annotated[
+    str | None,
+    typer.Option(
+        "--balloon", metavar="NAME", help="Balloon, as in 15/3; means kyphoplasty.", show_default=False
+    ),
+]
+FractureWeeks = Annotated[
+    float | None,
+    typer.Option(
+        "--fracture-weeks",
+        metavar="WEEKS",
+        help="Age of the fracture from the history; a CT does not show it.",
+        show_default=False,
+    ),
+]
+Organs = Annotated[
+    Path | None,
+    typer.Option(
+        "--organs",
+        metavar="FILE",
+        help="Organs to keep away from (TotalSegmentator map or folder); not given: those in the labels.",
+        show_default=False,
+    ),
+]
+Site = Annotated[
+    Path | None,
+    typer.Option(
+        "--site",
+        metavar="FILE",
+        help="YAML with this hospital's own rules and devices.",
+        show_default=False,
+    ),
+]
+GivenPaths = Annotated[
+    Path | None,
+    typer.Option(
+        "--path",
+        metavar="FILE",
+        help="Measure the needle paths of this file (Slicer markups, JSON, CSV) instead of searching.",
+        show_default=False,
+    ),
 ]
 Gauge = Annotated[
     str | None, typer.Option("--gauge", metavar="GAUGE", help="Needle, as in 11G.", show_default=False)

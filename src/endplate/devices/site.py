@@ -83,24 +83,35 @@ def read_site(path: Path) -> SiteFile:
             f"{path.name} has {size} bytes; a site file has a page or two.",
             do="Name the YAML file with the rules and devices.",
         )
-    tree = _parse(path.name, content)
+    return parse_site(path.name, content)
+
+
+def parse_site(name: str, content: bytes) -> SiteFile:
+    """Read the bytes of a site file; ``name`` stands for it in errors, and where it does not name itself.
+
+    Raises
+    ------
+    InputError
+        Not YAML (with the line), or parts that do not belong there.
+    """
+    tree = _parse(name, content)
     lines: dict[Path_, int] = {}
-    bare = SiteFile(name=path.name, sha256=hashlib.sha256(content).hexdigest(), lines=lines)
+    bare = SiteFile(name=name, sha256=hashlib.sha256(content).hexdigest(), lines=lines)
     values = _plain(tree, (), bare, lines, set())
     if not isinstance(values, dict):
         raise bare.refusal((), "the file is not a table.", f"Begin with {' and '.join(PARTS[1:])}.")
     for key in values:
         if key not in PARTS:
             raise bare.refusal((key,), f"{key!r} does not belong here{nearest(key, PARTS)}.", _PARTS_DO)
-    name = values.get("name") or path.name
-    if not isinstance(name, str):
+    own_name = values.get("name") or name
+    if not isinstance(own_name, str):
         raise bare.refusal(("name",), "the name is not a text.", "Write it between quotation marks.")
     parts = {}
     for part in PARTS[1:]:
         parts[part] = {} if values.get(part) is None else values[part]
         if not isinstance(parts[part], dict):
             raise bare.refusal((part,), f"{part} is not a table.", "Indent its entries below it.")
-    return SiteFile(name=name, sha256=bare.sha256, lines=lines, **parts)
+    return SiteFile(name=own_name, sha256=bare.sha256, lines=lines, **parts)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -127,7 +127,9 @@ def _level(inputs: PlanInputs, vertebra: Vertebra, given: list[GivenPath]) -> Le
         decisions=(decide_technique(vertebra, options, rules), tools_decision, dose_decision),
         cement=dose,
         warnings=(
-            *level_warnings(inputs.image, inputs.spine, vertebra, needles, technique, options, rules),
+            *level_warnings(
+                inputs.image, inputs.spine, vertebra, needles, technique, options, rules, inputs.position
+            ),
             *noted,
         ),
     )

@@ -63,6 +63,8 @@ class PlanInputs:
         The user's choices and the rules.
     organs, implants:
         Organs, and metal or old cement, on the same grid; ``None`` where they are not known.
+    position:
+        How the patient lay in the scanner, in words; ``None`` where it is not known.
     """
 
     labels: LabelMap
@@ -72,6 +74,7 @@ class PlanInputs:
     rules: Rules
     organs: OrganMap | None = None
     implants: ImplantMap | None = None
+    position: str | None = None
 
     def scene(self, vertebra: Vertebra) -> LevelScene:
         """The surroundings of one level."""
@@ -141,7 +144,14 @@ def _without_paths(
         refused=refused,
         decisions=(technique,),
         warnings=level_warnings(
-            inputs.image, inputs.spine, vertebra, (), technique.outcome, inputs.options, inputs.rules
+            inputs.image,
+            inputs.spine,
+            vertebra,
+            (),
+            technique.outcome,
+            inputs.options,
+            inputs.rules,
+            inputs.position,
         ),
     )
 
@@ -296,7 +306,14 @@ def _document(scene: LevelScene, sides: Sides, decisions: list[Decision], inputs
         balloon=None if balloons is None else balloons.choice,
         warnings=(
             *level_warnings(
-                inputs.image, inputs.spine, vertebra, tuple(paths), sides.technique, options, rules
+                inputs.image,
+                inputs.spine,
+                vertebra,
+                tuple(paths),
+                sides.technique,
+                options,
+                rules,
+                inputs.position,
             ),
             *noted,
             *(() if balloons is None else balloons.warnings),

@@ -28,6 +28,7 @@ def plan_levels(
     rules: Rules | None = None,
     organs: OrganMap | None = None,
     implants: ImplantMap | None = None,
+    position: str | None = None,
     given: Sequence[GivenPath] = (),
 ) -> Plan:
     """Plan the needles of all levels asked for.
@@ -46,6 +47,8 @@ def plan_levels(
         The rules; the shipped ones if not given.
     organs, implants:
         Organs, and metal or old cement, on the same grid; ``None`` where they are not known.
+    position:
+        How the patient lay in the scanner, in words (``"supine"``); ``None`` where it is not known.
     given:
         Paths to measure instead of searching.
 
@@ -56,7 +59,7 @@ def plan_levels(
     UsageError
         Choices that contradict each other, or a given path that lies in none of the levels.
     """
-    inputs = PlanInputs(labels, image, spine, options, rules or load_rules(), organs, implants)
+    inputs = PlanInputs(labels, image, spine, options, rules or load_rules(), organs, implants, position)
     vertebrae = [_find(spine, level) for level in levels]
     if given:
         plans = plan_given(inputs, vertebrae, given)

@@ -10,12 +10,6 @@ from endplate.planning.options import PlanOptions
 from endplate.planning.rules import Rules
 from endplate.sources import Finding, finding
 
-POSITIONS = {"HFS": "supine", "FFS": "supine", "HFP": "prone", "FFP": "prone"}
-"""Words for the DICOM patient positions of a patient who lies on the back or the front."""
-
-DECUBITUS = ("HFDL", "HFDR", "FFDL", "FFDR")
-"""DICOM patient positions of a patient who lies on a side."""
-
 
 def level_warnings(
     image: Volume | None,
@@ -25,8 +19,12 @@ def level_warnings(
     technique: str,
     options: PlanOptions,
     rules: Rules,
+    position: str | None,
 ) -> tuple[Finding, ...]:
-    """Confirm the level, what the CT cannot tell, cautions of the bone, and what is uncertain of each path."""
+    """Confirm the level, what the CT cannot tell, cautions of the bone, and what is uncertain of each path.
+
+    ``position`` is how the patient lay in the scanner, in words; ``None`` where it is not known.
+    """
     level = vertebra.level
     found = [finding("plan-confirm-level", level=level, counted=spine.counted_how)]
     if vertebra.fracture.flagged is not True and options.reason is not None:
@@ -39,7 +37,7 @@ def level_warnings(
     for path in paths:
         found += path_warnings(level, path, rules)
     if paths:
-        found += _posture(level, image)
+        found.append(_posture(level, position))
         found += _recalled(level, paths, technique, options)
     return tuple(found)
 
@@ -80,15 +78,12 @@ def path_warnings(level: str, path: NeedlePath, rules: Rules) -> list[Finding]:
     return found
 
 
-def _posture(level: str, image: Volume | None) -> list[Finding]:
-    stated = None if image is None else image.scan.patient_position
-    if stated in DECUBITUS:
-        return [finding("plan-posture", level=level, position="lying on the side")]
-    if stated not in POSITIONS:
-        return [finding("plan-supine-unknown", level=level)]
-    if POSITIONS[stated] == "prone":
-        return [finding("plan-prone", level=level)]
-    return [finding("plan-posture", level=level, position="supine")]
+def _posture(level: str, position: str | None) -> Finding:
+    if position is None:
+        return finding("plan-supine-unknown", level=level)
+    if position == "prone":
+        return finding("plan-prone", level=level)
+    return finding("plan-posture", level=level, position=position)
 
 
 def _recalled(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from endplate.report.build import build_report
     from endplate.report.model import ReportInputs
+    from endplate.report.sheets import build_sheets
 
-__all__ = ["ReportInputs", "build_report"]
+__all__ = ["ReportInputs", "build_report", "build_sheets"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,6 +21,10 @@ def __getattr__(name: str) -> Any:
         from endplate.report.build import build_report  # noqa: PLC0415
 
         return build_report
+    if name == "build_sheets":
+        from endplate.report.sheets import build_sheets  # noqa: PLC0415
+
+        return build_sheets
     if name == "ReportInputs":
         from endplate.report.model import ReportInputs  # noqa: PLC0415
 

@@ -18,6 +18,7 @@ from endplate.report.overview import overview_figures
 from endplate.report.picture import Figure
 from endplate.report.plain_views import plain_figures
 from endplate.report.provenance import References, link_words, provenance_rows, scan_rows
+from endplate.report.quality import quality_tables
 from endplate.report.scene import Scene
 from endplate.report.summary import all_findings, level_notes, plan_of, ranked, summarise, verdict
 from endplate.report.tables import level_heights, tables
@@ -90,6 +91,7 @@ def build_report(inputs: ReportInputs) -> str:
         tables=tables(inputs.spine, inputs.requested_levels),
         counted_how=inputs.spine.counted_how or (inputs.labels.counted_how if inputs.labels else ""),
         scan_rows=scan_rows(inputs.image),
+        quality_tables=quality_tables(inputs.quality, inputs.spine),
         plain_views=[] if inputs.spine.levels else plain_figures(scene),
         remaining=[one for one in found if id(one) not in told and one.code != "ct-does-not-date"],
         provenance=provenance_rows(inputs.manifest, inputs.spine, inputs.labels),

@@ -8,6 +8,7 @@ from typing import Any
 
 from endplate.anatomy.model import Spine
 from endplate.imaging.levels import parse_level
+from endplate.imaging.scan_records import ScanCharacter
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.planning.model import Plan
 
@@ -33,6 +34,8 @@ class ReportInputs:
         The report's title; a run on the phantom says so here. Blank: it says plan or assessment.
     requested_levels:
         Levels the user named, in the user's order.
+    quality:
+        What kind of scan it is, or ``None`` without a CT.
     show_patient_label:
         Print the empty box for the patient's label. The report itself never holds anything personal.
 
@@ -49,6 +52,7 @@ class ReportInputs:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
     requested_levels: tuple[str, ...] = ()
+    quality: ScanCharacter | None = None
     show_patient_label: bool = True
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from endplate.anatomy.model import Vertebra
-from endplate.papers.page import environment, render
+from endplate.papers.page import environment
 from endplate.papers.table import Table
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.report import style
@@ -83,19 +83,6 @@ def plan_sheets(inputs: ReportInputs, scene: Scene | None = None) -> list[Markup
     return [
         Markup(template.render(sheet=_sheet(inputs, drawn, planned), needle_legend=KEYS)) for planned in plans
     ]
-
-
-def build_plan_sheets(inputs: ReportInputs) -> str:
-    """The plan sheets of all levels as one self-contained HTML text, one A4 page a level in print."""
-    levels = ", ".join(planned.level for planned in (inputs.plan.plans if inputs.plan else ()))
-    return render(
-        "endplate.report",
-        "sheet_page.html",
-        lang="en",
-        title=f"Plan sheet {levels}".strip(),
-        tag=levels,
-        sheets=plan_sheets(inputs),
-    )
 
 
 def _sheet(inputs: ReportInputs, scene: Scene, planned: LevelPlan) -> PlanSheet:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from endplate.papers.page import environment, render
+from endplate.papers.page import environment
 from endplate.papers.words import DASH, listed, number, quantity
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.report.model import ReportInputs
@@ -44,19 +44,6 @@ def time_out_section(inputs: ReportInputs) -> Markup:
             total=quantity(total, "ml"),
             minutes=int(value("room.pressure_check_min")),
         )
-    )
-
-
-def build_time_out(inputs: ReportInputs) -> str:
-    """The time-out sheet as one self-contained HTML text, one A4 page in print."""
-    levels = listed([planned.level for planned in (inputs.plan.plans if inputs.plan else ())])
-    return render(
-        "endplate.report",
-        "sheet_page.html",
-        lang="en",
-        title=f"Time-out {levels}".strip(),
-        tag=levels,
-        sheets=[time_out_section(inputs)],
     )
 
 

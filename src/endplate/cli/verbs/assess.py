@@ -9,6 +9,7 @@ from endplate.cli.manner import Manner
 def assess(
     ct: options.CtOrCase = None,
     labels: options.Labels = None,
+    organs: options.Organs = None,
     out: options.Out = None,
     series: options.Series = None,
     scheme: options.Scheme = "auto",
@@ -35,12 +36,18 @@ def assess(
     manner = Manner(json, quiet, verbose)
     prepare()
     if ct is not None and is_case(ct):
-        given = {"--labels": labels, "--out": out, "--series": series, "--calibration": calibration}
+        given = {
+            "--labels": labels,
+            "--organs": organs,
+            "--out": out,
+            "--series": series,
+            "--calibration": calibration,
+        }
         refuse_with_case(ct, given)
         with progress(manner) as tell:
             show_assessed(refresh_case(ct, saved_parameters(ct), force=force, tell=tell), manner)
         return
-    inputs = Inputs(ct=ct, labels=labels)
+    inputs = Inputs(ct=ct, labels=labels, organs=organs)
     parameters = Parameters(
         series=series, scheme=scheme, calibration=calibration, patient_label=patient_label
     )

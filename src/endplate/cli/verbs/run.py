@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from endplate.cli import options
 from endplate.cli.manner import Manner
+from endplate.cli.wishes import Wishes
 from endplate.errors import UsageError
 
 
 def run(
     ct: options.Ct = None,
     labels: options.Labels = None,
+    organs: options.Organs = None,
     level: options.Level = None,
     out: options.Out = None,
     technique: options.Technique = None,
     access: options.Access = None,
+    approach: options.Approach = None,
     gauge: options.Gauge = None,
+    balloon: options.Balloon = None,
+    fracture_weeks: options.FractureWeeks = None,
+    path: options.GivenPaths = None,
+    site: options.Site = None,
     reason: options.Reason = None,
     series: options.Series = None,
     scheme: options.Scheme = "auto",
@@ -53,17 +60,15 @@ def run(
             f"{ct} is a case folder, not a CT.",
             do="Plan in it with `endplate plan CASE --level L1`; for its report: `endplate report CASE`.",
         )
-    inputs = Inputs(ct=ct, labels=labels)
+    inputs = Inputs(ct=ct, labels=labels, organs=organs)
+    wishes = Wishes(technique, access, approach, gauge, balloon, fracture_weeks, reason, site, path)
     parameters = Parameters(
         series=series,
         scheme=scheme,
         calibration=calibration,
         levels=parse_levels(level),
-        technique=technique,
-        access=access,
-        gauge=gauge,
-        reason=reason,
         patient_label=patient_label,
+        **wishes.parameters(),
     )
     manner = Manner(json, quiet, verbose)
     prepare()
