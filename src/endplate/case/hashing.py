@@ -91,7 +91,7 @@ def input_record(path: Path) -> InputRecord:
             return InputRecord(
                 kind="folder", sha256=sha256_bytes("\n".join(hashes).encode()), files=len(hashes)
             )
-        parts = [path, *_detached_data(path)]
+        parts = [path, *_detached_data(path), *_rest_of_series(path)]
         digest = sha256_file(path) if len(parts) == 1 else _joint_hash(parts)
         return InputRecord(kind=_kind_of(path), sha256=digest, files=len(parts))
     except FileNotFoundError as error:
@@ -144,6 +144,18 @@ def _detached_data(path: Path) -> list[Path]:
             data = path.parent / value.strip()
             return [data] if data.is_file() else []
     return []
+
+
+def _rest_of_series(path: Path) -> list[Path]:
+    """The other files of the folder of a DICOM file or DICOMDIR: the series lies in them too."""
+    from endplate.imaging.dicom_files import is_dicom
+
+    with path.open("rb") as stream:
+        if path.name.upper() != "DICOMDIR" and (
+            _kind_of(path) in ("nifti", "nrrd", "zip") or not is_dicom(stream)
+        ):
+            return []
+    return [item for item in sorted(path.parent.rglob("*")) if item.is_file() and item != path]
 
 
 def _joint_hash(parts: list[Path]) -> str:

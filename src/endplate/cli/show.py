@@ -94,6 +94,15 @@ WIDE = {"series": 3, "remark": 2}
 """Columns of the table of series that share the room left by the others."""
 
 
+def show_files(schema: str, files: Sequence[Path], manner: Manner) -> None:
+    """Say which files were written."""
+    if manner.json:
+        print_json({"schema": schema, "files": [str(path) for path in files]})
+        return
+    for path in files:
+        console().print(str(path), markup=False, soft_wrap=True)
+
+
 def show_series(found: Sequence[Any], manner: Manner) -> None:
     """List DICOM series."""
     if manner.json:

@@ -9,6 +9,7 @@ from endplate.anatomy.model import Spine, Vertebra
 from endplate.errors import QualityGateError
 from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, Volume
+from endplate.planning.cautions import questions
 from endplate.planning.given import GivenPath, plan_given
 from endplate.planning.level_plan import PlanInputs, plan_level
 from endplate.planning.model import Plan
@@ -69,7 +70,7 @@ def plan_levels(
     changed = site_findings(inputs.rules)
     return Plan(
         plans=plans,
-        session=session.model_copy(update={"warnings": (*session.warnings, *changed)}),
+        session=session.model_copy(update={"warnings": (*session.warnings, *changed, *questions())}),
         rules="; ".join(dict.fromkeys((inputs.rules.provenance, options.catalogue.provenance))),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from endplate.anatomy.model import Spine, Vertebra
 from endplate.imaging.volume import Volume
-from endplate.planning.cautions import image_cautions, questions
+from endplate.planning.cautions import image_cautions
 from endplate.planning.model import NeedlePath
 from endplate.planning.options import PlanOptions
 from endplate.planning.rules import Rules
@@ -33,7 +33,6 @@ def level_warnings(
     found.append(finding("ct-does-not-date", level=level))
     age = None if image is None else image.scan.patient_age_years
     found += image_cautions(vertebra, rules, age)
-    found += questions(level)
     for path in paths:
         found += path_warnings(level, path, rules)
     if paths:

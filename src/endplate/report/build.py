@@ -94,7 +94,9 @@ def build_report(inputs: ReportInputs) -> str:
         quality_tables=quality_tables(inputs.quality, inputs.spine),
         plain_views=[] if inputs.spine.levels else plain_figures(scene),
         remaining=[one for one in found if id(one) not in told and one.code != "ct-does-not-date"],
-        provenance=provenance_rows(inputs.manifest, inputs.spine, inputs.labels),
+        provenance=provenance_rows(
+            inputs.manifest, inputs.spine, inputs.labels, "" if inputs.plan is None else inputs.plan.rules
+        ),
         references=References(),
         link_words=link_words,
     )

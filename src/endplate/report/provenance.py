@@ -17,6 +17,9 @@ _PRIVATE_KEY = re.compile(
     r"path|file|folder|name|host|user|dir|uid|patient_id|birth|accession", re.IGNORECASE
 )
 _PLACE = re.compile(r"^(/|~|[A-Za-z]:[\\/]|\\\\|file:)")
+TOLD_BY_PLAN = ("site", "paths")
+"""Parameters whose text is long and whose meaning the plan tells: rules with their hash, and given paths."""
+
 _ALLOWED_KEYS = frozenset({"files", "patient_label"})
 
 
@@ -69,7 +72,9 @@ def scan_rows(image: Volume | None) -> Rows:
     ]
 
 
-def provenance_rows(manifest: Mapping[str, Any], spine: Spine, labels: LabelMap | None) -> Rows:
+def provenance_rows(
+    manifest: Mapping[str, Any], spine: Spine, labels: LabelMap | None, rules: str = ""
+) -> Rows:
     """Versions, inputs and parameters of the run, the label scheme and the calibration."""
     versions = _facts(manifest.get("versions"))
     rows: Rows = [("Versions", ", ".join(f"{name} {text}" for name, text in versions) or DASH)]
@@ -77,10 +82,16 @@ def provenance_rows(manifest: Mapping[str, Any], spine: Spine, labels: LabelMap 
     for name, record in inputs.items() if isinstance(inputs, Mapping) else ():
         facts = "; ".join(f"{key} {text}" for key, text in _facts(record))
         rows.append((f"Input: {name}", facts or DASH))
-    parameters = [(name, text) for name, text in _facts(manifest.get("parameters")) if text not in ("", DASH)]
+    parameters = [
+        (name, text)
+        for name, text in _facts(manifest.get("parameters"))
+        if text not in ("", DASH) and name not in TOLD_BY_PLAN
+    ]
     rows += [(f"Parameter: {name.replace('_', ' ')}", text) for name, text in parameters]
     rows.append(("Label scheme", spine.label_scheme or (labels.scheme if labels else DASH)))
     rows.append(("Reference of expected heights", spine.reference or DASH))
+    if rules:
+        rows.append(("Rules and devices of the plan", rules))
     kinds = dict.fromkeys(v.density.calibration for v in spine.levels if v.density.calibration)
     rows.append(("Density calibration", ", ".join(kinds) or DASH))
     return rows

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from endplate.cli.verbs.assess import assess
+from endplate.cli.verbs.compare import compare
 from endplate.cli.verbs.demo import demo
 from endplate.cli.verbs.doctor import doctor
+from endplate.cli.verbs.export import export
 from endplate.cli.verbs.plan import plan
 from endplate.cli.verbs.report import report
 from endplate.cli.verbs.run import run
@@ -20,6 +22,8 @@ VERBS: dict[str, Callable[..., Any]] = {
     "assess": assess,
     "plan": plan,
     "report": report,
+    "compare": compare,
+    "export": export,
     "series": series,
     "sample": sample,
     "doctor": doctor,
