@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.canal import CanalTube
-from endplate.anatomy.kernels import cast_forward
+from endplate.anatomy.distances import depth_mm, distance_mm
+from endplate.anatomy.kernels import cast_forward, median_5x5
 from endplate.anatomy.mask import LocalGrid
 from endplate.sources import value
 
@@ -89,9 +91,7 @@ def _continue(wall: FloatArray, typical: float) -> FloatArray:
         missing, sampling=stretch, return_distances=False, return_indices=True
     )
     filled: FloatArray = wall[tuple(nearest)]
-    smooth = ndimage.gaussian_filter(
-        ndimage.median_filter(filled, size=5, mode="nearest"), 1.0, mode="nearest"
-    )
+    smooth = ndimage.gaussian_filter(median_5x5(filled), 1.0, mode="nearest")
     return np.where(missing, smooth, wall)
 
 
@@ -102,21 +102,21 @@ def _core(front: NDArray[np.bool_], step_mm: float) -> NDArray[np.bool_]:
     as an outline and not in 3-D, so that the thin rims of concave endplates stay.
     """
     thickness = front.sum(axis=2)
-    outline = np.pad(thickness > 0, 1)
-    distance = ndimage.distance_transform_edt(outline)[1:-1, 1:-1] * step_mm
+    distance = depth_mm(thickness > 0, step_mm)
     opening = min(float(value("body.core_opening_mm")), 0.6 * float(distance.max()))
     usual = float(np.median(thickness[distance > opening]))
     thick = ndimage.binary_fill_holes(thickness >= float(value("body.core_thickness_fraction")) * usual)
-    depth = ndimage.distance_transform_edt(np.pad(thick, 1))[1:-1, 1:-1] * step_mm
+    depth = depth_mm(thick, step_mm)
     inner = _largest(depth > min(opening, 0.6 * float(depth.max())))
     reach = opening + float(value("body.core_regrow_mm"))
-    near = ndimage.distance_transform_edt(~inner) * step_mm <= reach
+    near = distance_mm(~inner, step_mm) <= reach
     core = front & near[:, :, None]
     # Loose specks of the map or of a facet in front of the wall are not body.
-    pieces, count = ndimage.label(core)
+    pieces, count = cc3d.connected_components(core, connectivity=6, return_N=True)
     if count > 1:
-        sizes = ndimage.sum_labels(core, pieces, np.arange(1, count + 1))
-        core = np.isin(pieces, 1 + np.flatnonzero(sizes > 0.02 * sizes.max()))
+        sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+        sizes[0] = 0
+        core = (sizes > 0.02 * sizes.max())[pieces]
     result: NDArray[np.bool_] = core
     return result
 

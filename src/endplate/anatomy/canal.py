@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.distances import distance_mm
 from endplate.anatomy.kernels import cast_in_slices
 from endplate.anatomy.mask import LocalGrid
 from endplate.sources import value
@@ -173,7 +174,7 @@ def _projected_hole(grid: LocalGrid) -> FloatArray | None:
         number, count = ndimage.label(holes)
         if not count:
             continue
-        depth = ndimage.distance_transform_edt(holes) * grid.step_mm
+        depth = distance_mm(holes, grid.step_mm)
         best, best_depth = None, radius_min
         for index in range(1, count + 1):
             part = number == index

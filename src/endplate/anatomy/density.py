@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.distances import depth_mm
 from endplate.anatomy.vertebra import LocalVertebra
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import value
@@ -33,19 +34,20 @@ def trabecular_sample(
     basivertebral vein runs. ``lesions`` (on the vertebra's grid) are left out with a margin.
     """
     grid, mask = vertebra.grid, vertebra.body.mask
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1] * grid.step_mm
+    box, start = _box(mask)
     covered = mask.any(axis=(0, 2))
     y = grid.coordinate(1)
     back, front = float(y[covered][0]), float(y[covered][-1])
     clear = y >= back + float(value("trabecular.posterior_fraction")) * (front - back)
     voxel_ml = grid.step_mm**3 / MM3_PER_ML
-    inner = (depth >= float(value("trabecular.erosion_mm"))) & clear[None, :, None]
+    depth = depth_mm(mask[box], grid.step_mm)
+    inner = (depth >= float(value("trabecular.erosion_mm"))) & clear[box[1]][None, :, None]
     if lesions is not None and lesions.any():
         margin = max(1, round(float(value("lesion.density_margin_mm")) / grid.step_mm))
-        inner &= ~ndimage.binary_dilation(lesions, iterations=margin)
+        inner &= ~ndimage.binary_dilation(lesions, iterations=margin)[box]
     if inner.sum() * voxel_ml < float(value("trabecular.volume_min_ml")):
         return None
-    values = _sample(vertebra, image, np.argwhere(inner))
+    values = _sample(vertebra, image, start + np.argwhere(inner))
     if values.size == 0:
         return None
     return TrabecularSample(float(values.mean()), float(values.std()), float(inner.sum() * voxel_ml))
@@ -55,9 +57,9 @@ def cleft_gas_ml(vertebra: LocalVertebra, image: Volume) -> float:
     """Volume of gas inside the body, away from its surface."""
     grid = vertebra.grid
     # A cleft that reaches the surface would be missing from the map itself: close the body first.
-    closed = ndimage.binary_closing(np.pad(vertebra.body.mask, 4), iterations=3)[4:-4, 4:-4, 4:-4]
-    depth = ndimage.distance_transform_edt(np.pad(closed, 1))[1:-1, 1:-1, 1:-1] * grid.step_mm
-    inner = np.argwhere(depth >= float(value("gas.erosion_mm")))
+    box, start = _box(vertebra.body.mask)
+    closed = ndimage.binary_closing(np.pad(vertebra.body.mask[box], 4), iterations=3)[4:-4, 4:-4, 4:-4]
+    inner = start + np.argwhere(depth_mm(closed, grid.step_mm) >= float(value("gas.erosion_mm")))
     gas = _sample(vertebra, image, inner) < float(value("gas.threshold_hu"))
     return float(gas.sum()) * grid.step_mm**3 / MM3_PER_ML
 
@@ -65,7 +67,7 @@ def cleft_gas_ml(vertebra: LocalVertebra, image: Volume) -> float:
 def disc_gas_ml(vertebra: LocalVertebra, image: Volume, labels: LabelMap) -> float | None:
     """Volume of gas between this body's lower endplate and the next labelled bone; ``None`` with nothing below."""
     surfaces, grid = vertebra.surfaces, vertebra.grid
-    distance = ndimage.distance_transform_edt(np.pad(surfaces.footprint, 1))[1:-1, 1:-1] * grid.step_mm
+    distance = depth_mm(surfaces.footprint, grid.step_mm)
     columns = np.argwhere((distance > float(value("gas.disc_rim_mm"))) & np.isfinite(surfaces.bottom_mm))
     if len(columns) == 0:
         return None
@@ -85,6 +87,13 @@ def disc_gas_ml(vertebra: LocalVertebra, image: Volume, labels: LabelMap) -> flo
     disc = ~below & below[:, -1:] & inside
     gas = _hu(image, world[disc]) < float(value("gas.threshold_hu"))
     return float(gas.sum()) * grid.step_mm**3 / MM3_PER_ML
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[tuple[slice, ...], NDArray[np.intp]]:
+    """The smallest box round a mask, and its first corner (the whole array of an empty mask)."""
+    found = ndimage.find_objects(mask.view(np.uint8))
+    box: tuple[slice, ...] = found[0] if found else tuple(slice(0, n) for n in mask.shape)
+    return box, np.array([part.start for part in box])
 
 
 def _sample(vertebra: LocalVertebra, image: Volume, index: NDArray[np.intp]) -> FloatArray:

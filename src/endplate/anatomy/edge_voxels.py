@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.distances import distance_mm
 from endplate.anatomy.vertebra import LocalVertebra
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import value
@@ -83,7 +84,7 @@ def surface_trust(raw: FloatArray, smooth: FloatArray, extent: float, step_mm: f
     good = ~(broken & known)
     if good.all():
         return known.astype(np.float64)
-    far = ndimage.distance_transform_edt(good) * step_mm
+    far = distance_mm(good, step_mm)
     trust: FloatArray = np.where(known, np.clip(far / reach, 0.0, 1.0), 0.0)
     return trust
 

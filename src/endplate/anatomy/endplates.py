@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from endplate.anatomy import distances
 from endplate.anatomy.axes import FloatArray, unit
 from endplate.anatomy.mask import LocalGrid
 from endplate.anatomy.smooth import smooth_heights
@@ -188,6 +188,5 @@ def _crossing(values: NDArray[np.float32], index: NDArray[np.intp], direction: i
 
 
 def _eroded(footprint: NDArray[np.bool_], rim_mm: float, step_mm: float) -> NDArray[np.bool_]:
-    distance = ndimage.distance_transform_edt(np.pad(footprint, 1))[1:-1, 1:-1] * step_mm
-    inner: NDArray[np.bool_] = distance > rim_mm
+    inner: NDArray[np.bool_] = distances.depth_mm(footprint, step_mm) > rim_mm
     return inner

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.cylinder import Cylinder
+from endplate.anatomy.distances import depth_mm, distance_mm
 from endplate.anatomy.locate import NOT_VERTEBRAE, Located, locate_vertebrae
 from endplate.anatomy.metal import Metal
 from endplate.anatomy.model import CementOutside, Implants
@@ -238,12 +239,9 @@ def _streak_shares(labels: LabelMap, image: Volume, material: NDArray[np.uint8])
         if box is None:
             continue
         bone = labels.data[box] == number
-        inner = ndimage.distance_transform_edt(np.pad(bone, 1), sampling=spacing)[1:-1, 1:-1, 1:-1] > depth
+        inner = depth_mm(bone, spacing) > depth
         part = tuple(s if axis == across else slice(None) for axis, s in enumerate(box))
-        clear = ndimage.distance_transform_edt(
-            np.pad(material[box] == 0, 1, constant_values=True), sampling=spacing
-        )
-        inner &= clear[1:-1, 1:-1, 1:-1] > float(value("implants.clear_mm"))
+        inner &= distance_mm(material[box] == 0, spacing) > float(value("implants.clear_mm"))
         if not inner.any():
             continue
         hu = image.data[box]

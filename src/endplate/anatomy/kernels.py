@@ -169,6 +169,87 @@ def resample_linear(values: Any, matrix: Any, shape: Any) -> Any:
     return out
 
 
+@numba.njit(cache=True, nogil=True)
+def cast_out(values: Any, matrix: Any, start: Any, ray: Any, slab: Any, step: Any, steps: Any) -> Any:
+    """How far each ray runs, in lengths of its vector, until the mean over the slab falls below one half.
+
+    Parameters
+    ----------
+    values:
+        float32, shape (I, J, K); 0 outside.
+    matrix:
+        float64, shape (3, 4): point → fractional index.
+    start, ray:
+        float64, shape (N, 3): starting point and vector of each ray.
+    slab:
+        float64, shape (S, 3): the shifts of a point over which values are averaged.
+    step, steps:
+        Step along a ray in lengths of its vector, and the number of steps.
+
+    Returns
+    -------
+    float64, shape (N,); NaN where a ray starts outside, the last step where it does not end.
+    """
+    n_i, n_j, n_k = values.shape
+    out = np.full(start.shape[0], np.nan)
+    last = steps - 1
+    for row in range(start.shape[0]):
+        before = np.float32(0.0)
+        for count in range(steps):
+            here = np.float32(0.0)
+            for side in range(slab.shape[0]):
+                x = start[row, 0] + count * step * ray[row, 0] + slab[side, 0]
+                y = start[row, 1] + count * step * ray[row, 1] + slab[side, 1]
+                z = start[row, 2] + count * step * ray[row, 2] + slab[side, 2]
+                i = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]
+                j = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]
+                k = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
+                if 0.0 <= i <= n_i - 1 and 0.0 <= j <= n_j - 1 and 0.0 <= k <= n_k - 1:
+                    here += np.float32(_trilinear(values, i, j, k))
+            here /= np.float32(slab.shape[0])
+            if here < 0.5 or count == last:
+                if count > 0:
+                    # A ray that ends on its last step may still rise: then it counts whole.
+                    above = float(before - 0.5)
+                    out[row] = (count - 1 + above / max(float(before - here), above, 1e-6)) * step
+                break
+            before = here
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def median_5x5(values: Any) -> Any:
+    """Median over 5 × 5 neighbours of every point, the border continued by its nearest values.
+
+    Parameters
+    ----------
+    values:
+        float64, shape (X, Y), finite.
+
+    Returns
+    -------
+    float64 of that shape.
+    """
+    n_x, n_y = values.shape
+    out = np.empty((n_x, n_y))
+    window = np.empty(25)
+    for x in range(n_x):
+        for y in range(n_y):
+            count = 0
+            for dx in range(-2, 3):
+                a = min(max(x + dx, 0), n_x - 1)
+                for dy in range(-2, 3):
+                    one = values[a, min(max(y + dy, 0), n_y - 1)]
+                    place = count
+                    while place > 0 and window[place - 1] > one:
+                        window[place] = window[place - 1]
+                        place -= 1
+                    window[place] = one
+                    count += 1
+            out[x, y] = window[12]
+    return out
+
+
 def warm() -> None:
     """Compile every kernel on a grid of a few voxels, so that the first real run does not wait for it."""
     values = np.zeros((4, 4, 4), dtype=np.float32)
@@ -177,3 +258,5 @@ def warm() -> None:
     resample_linear(values, matrix, (2, 2, 2))
     cast_in_slices(values, np.zeros((4, 2)), np.zeros((1, 2)), 0.5, 4)
     cast_forward(values, np.zeros(4), 0.5, 4)
+    cast_out(values, matrix, np.zeros((1, 3)), np.zeros((1, 3)), np.zeros((1, 3)), 0.5, 4)
+    median_5x5(np.zeros((2, 2)))

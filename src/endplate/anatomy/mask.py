@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import Axes, FloatArray
-from endplate.anatomy.kernels import resample_linear, sample_linear
+from endplate.anatomy.kernels import cast_out, resample_linear, sample_linear
 from endplate.imaging.geometry import apply_affine, voxel_sizes_mm
 
 SMOOTHING_VOXELS = 0.6
@@ -67,6 +67,22 @@ class LabelField:
         flat = sample_linear(self.occupancy, inverse, points.reshape(-1, 3))
         values: NDArray[np.float32] = flat.reshape(points.shape[:-1])
         return values
+
+    def cast_out(
+        self, start_ras_mm: FloatArray, rays_ras: FloatArray, slab_mm: FloatArray, step: float, steps: int
+    ) -> FloatArray:
+        """Lengths of rays from inside to the surface, shape (N,), as ``kernels.cast_out`` with points in RAS mm."""
+        inverse = np.linalg.inv(self.affine)[:3]
+        lengths: FloatArray = cast_out(
+            self.occupancy,
+            inverse,
+            np.ascontiguousarray(start_ras_mm, dtype=np.float64),
+            np.ascontiguousarray(rays_ras, dtype=np.float64),
+            np.ascontiguousarray(slab_mm, dtype=np.float64),
+            step,
+            steps,
+        )
+        return lengths
 
 
 @dataclass(frozen=True, eq=False)

@@ -101,20 +101,14 @@ def cast_radii(
 
     ``rays`` are plane vectors, shape (RAYS, 2); ``None`` where the centre is outside.
     """
-    reach = np.arange(0.0, reach_mm + RAY_STEP_MM, RAY_STEP_MM)
-    uv = reach[None, :, None] * rays[:, None, :]
-    points = plane.to_world(uv)
-    slab = np.stack([points + offset * plane.normal_ras for offset in SLAB_MM])
-    values = field.sample(slab).mean(axis=0)
-    if values[0, 0] < 0.5:
-        return None
-    outside = values < 0.5
-    hit = np.where(outside.any(axis=1), outside.argmax(axis=1), len(reach) - 1)
-    rows = np.arange(RAYS)
-    before, after = values[rows, hit - 1], values[rows, hit]
-    crossing = reach[hit - 1] + RAY_STEP_MM * np.clip(
-        (before - 0.5) / np.maximum(before - after, 1e-6), 0.0, 1.0
+    steps = int(np.ceil((reach_mm + RAY_STEP_MM) / RAY_STEP_MM))
+    vectors = rays[:, :1] * plane.u_ras + rays[:, 1:] * plane.v_ras
+    start = np.repeat(plane.centre_ras_mm[None], len(rays), axis=0)
+    crossing = field.cast_out(
+        start, vectors, np.multiply.outer(SLAB_MM, plane.normal_ras), RAY_STEP_MM, steps
     )
+    if np.isnan(crossing[0]):
+        return None
     radii: FloatArray = np.minimum(crossing, reach_mm)
     return radii
 

@@ -34,28 +34,39 @@ def smooth_heights(
     step_mm, sigma_mm:
         Grid step and width of the weights.
     """
-    weight = use.astype(np.float64)
-    data = np.where(use, heights_mm, 0.0)
+    smooth = np.full(heights_mm.shape, np.nan)
+    if not use.any():
+        return smooth
+    # Nothing outside the box of the points counts.
+    box = ndimage.find_objects(use.view(np.uint8))[0]
+    used = use[box]
     reach = int(np.ceil(REACH * sigma_mm / step_mm))
     # Coordinates in units of σ keep the moments of one size.
     t = np.arange(-reach, reach + 1) * step_mm / sigma_mm
     gauss = np.exp(-0.5 * t**2)
     kernels = [gauss * t**power for power in range(5)]
-
-    def moment(array: FloatArray, p: int, q: int) -> FloatArray:
-        along = ndimage.correlate1d(array, kernels[p], axis=0, mode="constant")
-        both: FloatArray = ndimage.correlate1d(along, kernels[q], axis=1, mode="constant")
-        return both
-
-    needed = {(a[0] + b[0], a[1] + b[1]) for a in _POWERS for b in _POWERS}
-    moments = {powers: moment(weight, *powers)[use] for powers in needed}
-    matrix = np.stack(
-        [np.stack([moments[a[0] + b[0], a[1] + b[1]] for b in _POWERS], axis=-1) for a in _POWERS], axis=-2
+    weights = _moments(
+        used.astype(np.float64), used, kernels, {(a[0] + b[0], a[1] + b[1]) for a in _POWERS for b in _POWERS}
     )
-    right = np.stack([moment(data, *powers)[use] for powers in _POWERS], axis=-1)
+    data = _moments(np.where(used, heights_mm[box], 0.0), used, kernels, set(_POWERS))
+    matrix = np.stack(
+        [np.stack([weights[a[0] + b[0], a[1] + b[1]] for b in _POWERS], axis=-1) for a in _POWERS], axis=-2
+    )
+    right = np.stack([data[powers] for powers in _POWERS], axis=-1)
     # Where points lie in a line the quadratic is not defined across it: a slight ridge prefers the flatter one.
     ridge = 1e-3 * matrix[:, :1, :1] * np.diag([0.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     solution = np.linalg.solve(matrix + ridge, right[..., None])[:, 0, 0]
-    smooth = np.full(heights_mm.shape, np.nan)
     smooth[use] = solution
     return smooth
+
+
+def _moments(
+    array: FloatArray, use: NDArray[np.bool_], kernels: list[FloatArray], needed: set[tuple[int, int]]
+) -> dict[tuple[int, int], FloatArray]:
+    """Sums round every point of ``use`` under the kernels of each pair of powers, shape (N,)."""
+    along = {
+        p: ndimage.correlate1d(array, kernels[p], axis=0, mode="constant") for p in {p for p, _ in needed}
+    }
+    return {
+        (p, q): ndimage.correlate1d(along[p], kernels[q], axis=1, mode="constant")[use] for p, q in needed
+    }

@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.canal import CanalTube
+from endplate.anatomy.kernels import cast_out
 from endplate.anatomy.mask import LocalGrid
 from endplate.imaging.levels import order
 from endplate.sources import value
@@ -211,17 +210,12 @@ def _areas(grid: LocalGrid, canal: CanalTube, sign: float, planes: _Planes) -> t
 
 def _star(grid: LocalGrid, centres: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
     """Wall distances, shape (N, RAYS), cut at the longest ray; 0 where the centre is outside."""
-    reach = np.arange(0.0, float(value("pedicle.ray_reach_mm")) + 1e-6, RAY_STEP_MM)
+    steps = int(np.ceil((float(value("pedicle.ray_reach_mm")) + 1e-6) / RAY_STEP_MM))
     ray = _DIRECTIONS[:, :1] * u[:, None, :] + _DIRECTIONS[:, 1:] * v[:, None, :]
-    points = centres[:, None, None, :] + reach[:, None] * ray[:, :, None, :]
-    index = np.moveaxis((points - grid.low_mm) / grid.step_mm, -1, 0)
-    values = ndimage.map_coordinates(grid.values, index, order=1, mode="constant", cval=0.0)
-    outside: NDArray[np.bool_] = values < 0.5
-    hit = np.where(outside.any(axis=2), outside.argmax(axis=2), len(reach) - 1)
-    after = np.take_along_axis(values, hit[..., None], axis=2)[..., 0]
-    before = np.take_along_axis(values, np.maximum(hit - 1, 0)[..., None], axis=2)[..., 0]
-    part = np.clip((before - 0.5) / np.maximum(before - after, 1e-6), 0.0, 1.0)
-    radii: FloatArray = np.where(hit > 0, reach[np.maximum(hit - 1, 0)] + RAY_STEP_MM * part, 0.0)
+    start = np.repeat(centres, RAYS, axis=0)
+    to_index = np.column_stack([np.eye(3), -grid.low_mm]) / grid.step_mm
+    found = cast_out(grid.values, to_index, start, ray.reshape(-1, 3), np.zeros((1, 3)), RAY_STEP_MM, steps)
+    radii: FloatArray = np.nan_to_num(found, nan=0.0).reshape(-1, RAYS)
     return radii
 
 
