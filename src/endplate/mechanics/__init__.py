@@ -1,0 +1,1 @@
+"""Elasticity and strength of vertebrae on the voxel grid of the CT."""

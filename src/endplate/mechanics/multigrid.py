@@ -1,0 +1,244 @@
+"""Geometric multigrid on the voxel grid: one symmetric V- or W-cycle in single precision, as preconditioner.
+
+Each level is the same operator on voxels twice as large. Smoothing is Chebyshev iteration on the diagonally scaled
+operator; its upper bound needs no estimate, because with A = Σ E·K and D = Σ E·diag(K) no eigenvalue of D⁻¹A can
+exceed the greatest of one element's. Rigid motions that nothing holds are left alone: the coarsest solve is a
+pseudo-inverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from endplate.mechanics import sweeps, transfer
+from endplate.mechanics.element import Elasticity, FloatArray, element_matrix, mode_constants
+from endplate.mechanics.layout import Layout
+
+SERIAL_BELOW = 30_000
+"""Elements of a level below which threads cost more than they bring."""
+
+COARSEST_FREEDOMS = 700
+"""Freedoms of the coarsest level at most; it is solved directly."""
+
+DEGREE = 3
+"""Steps of the smoother before and after each coarse correction."""
+
+BAND = 16.0
+"""Upper over lower end of the band of eigenvalues that the smoother works on."""
+
+SINGULAR = 1e-6
+"""Eigenvalues of the coarsest operator below this share of the greatest are rigid motions."""
+
+Single = NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Level:
+    """One grid of the hierarchy with its working memory."""
+
+    layout: Layout
+    modulus: Single
+    constants: Single
+    inverse: Single
+    first: NDArray[np.int32]
+    last: NDArray[np.int32]
+    x: Single = field(init=False)
+    spare: Single = field(init=False)
+    d: Single = field(init=False)
+    b: Single = field(init=False)
+    work: Single = field(init=False)
+    twin: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        layout = self.layout
+        self.x, self.spare, self.d, self.b = (np.zeros(layout.nodal_size, np.float32) for _ in range(4))
+        serial = layout.nz * layout.ny * layout.nx < SERIAL_BELOW
+        self.twin = 1 if serial else 0
+        threads = 1 if serial else numba.get_num_threads()
+        self.work = np.zeros((threads, 2, 3 * layout.plane + 16), np.float32)
+
+    @property
+    def grid(self) -> tuple[Any, ...]:
+        """What the sweeps need to know of it."""
+        layout = self.layout
+        return (
+            self.modulus,
+            self.constants,
+            self.first,
+            self.last,
+            layout.planes,
+            layout.rows,
+            layout.row,
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Nodes along z and y, padded nodes along x."""
+        return self.layout.planes, self.layout.rows, self.layout.row
+
+
+class Multigrid:
+    """The hierarchy of one problem.
+
+    Parameters
+    ----------
+    modulus:
+        Young's modulus (or the modulus that ``elasticity`` multiplies) of each element, MPa, shape (nz, ny, nx).
+    elasticity, spacing_mm:
+        Of all elements; voxel size along x, y, z.
+    free:
+        Freedoms that may move, shape (3, nz + 1, ny + 1, nx + 1).
+    """
+
+    def __init__(
+        self, modulus: FloatArray, elasticity: Elasticity, spacing_mm: FloatArray, free: NDArray[np.bool_]
+    ) -> None:
+        spacing = np.asarray(spacing_mm, dtype=np.float64)
+        element = element_matrix(elasticity, spacing)
+        scale = np.tile(1.0 / spacing, 8)
+        self._element = element * np.outer(scale, scale)  # for unknowns u·h
+        self._constants = mode_constants(elasticity, spacing)
+        self.levels = self._build(modulus, free)
+        self._pick_coarsest()
+        self._steps = chebyshev_steps(largest_eigenvalue(self._element), DEGREE, BAND)
+
+    def _build(self, modulus: FloatArray, free: NDArray[np.bool_]) -> list[Level]:
+        nz, ny, nx = modulus.shape
+        layout = Layout(nz, ny, nx)
+        flat = np.zeros(layout.element_size, np.float32)
+        layout.elements(flat)[:] = modulus
+        diagonal = np.diag(self._element)[:3].copy()
+        levels: list[Level] = []
+        scale = 1.0
+        while True:
+            inverse = np.zeros(layout.nodal_size, np.float32)
+            transfer.inverse_diagonal(
+                flat, layout.nz, layout.ny, layout.nx, layout.row, free, diagonal * scale, inverse
+            )
+            first, last = layout.blocks(layout.elements(flat) > 0)
+            levels.append(
+                Level(layout, flat, (scale * self._constants).astype(np.float32), inverse, first, last)
+            )
+            if layout.freedoms <= COARSEST_FREEDOMS:
+                return levels
+            coarse = layout.coarser()
+            fewer = np.zeros(coarse.element_size, np.float32)
+            transfer.coarse_modulus(
+                flat, layout.nz, layout.ny, layout.nx, layout.row, held_ends(free), fewer, coarse.row
+            )
+            free = coarse_free(free, coarse)
+            # Stiffness per unit modulus grows with the voxel's size.
+            layout, flat, scale = coarse, fewer, 2.0 * scale
+
+    def _pick_coarsest(self) -> None:
+        """Pseudo-inverse of the coarsest operator on its free freedoms."""
+        level = self.levels[-1]
+        layout = level.layout
+        ids = np.arange(layout.planes * layout.rows * (layout.nx + 1)).reshape(
+            layout.planes, layout.rows, layout.nx + 1
+        )
+        corners = [
+            ids[z : z + layout.nz, y : y + layout.ny, x : x + layout.nx].ravel()
+            for z in (0, 1)
+            for y in (0, 1)
+            for x in (0, 1)
+        ]
+        freedoms = (3 * np.stack(corners, axis=1)[:, :, None] + np.arange(3)).reshape(-1, 24)
+        moduli = np.asarray(layout.elements(level.modulus), dtype=np.float64).ravel()
+        scale = float(level.constants[0]) / float(self.levels[0].constants[0])
+        matrix = np.zeros((3 * ids.size, 3 * ids.size))
+        np.add.at(
+            matrix,
+            (np.repeat(freedoms, 24, axis=1).ravel(), np.tile(freedoms, (1, 24)).ravel()),
+            (moduli[:, None, None] * (scale * self._element)).ravel(),
+        )
+        moving = np.asarray(layout.nodal(level.inverse)).transpose(1, 2, 3, 0).ravel() > 0
+        self._moving = np.flatnonzero(moving)
+        values, vectors = np.linalg.eigh(matrix[np.ix_(self._moving, self._moving)])
+        kept = values > SINGULAR * values[-1] if len(values) else np.zeros(0, dtype=bool)
+        self._inverse = ((vectors[:, kept] / values[kept]) @ vectors[:, kept].T).astype(np.float32)
+
+    def cycle(self) -> Single:
+        """Correction for the forces in ``levels[0].b``: the preconditioner's answer, valid until the next call."""
+        self._cycle(0)
+        return self.levels[0].x
+
+    def _cycle(self, index: int) -> None:
+        level = self.levels[index]
+        if index == len(self.levels) - 1:
+            self._solve_coarsest(level)
+            return
+        twin = level.twin
+        parts = 3 * level.layout.planes
+        sweeps.begin[twin](level.b, level.inverse, self._steps[0][1], level.d, level.x, parts)
+        self._smooth(level, self._steps[1:])
+        coarse = self.levels[index + 1]
+        sweeps.residual[twin](level.x, level.grid, level.b, level.inverse, level.spare, level.work)
+        transfer.restrict[twin](level.spare, level.shape, coarse.b, coarse.shape, coarse.inverse)
+        self._cycle(index + 1)
+        nodes = level.layout.nx + 1
+        transfer.prolong[twin](level.x, level.shape, nodes, coarse.x, coarse.shape, level.inverse)
+        self._smooth(level, self._steps)
+
+    def _smooth(self, level: Level, steps: list[tuple[np.float32, np.float32]]) -> None:
+        for keep, gain in steps:
+            sweeps.smooth[level.twin](
+                level.x, level.grid, level.b, level.inverse, level.d, keep, gain, level.spare, level.work
+            )
+            level.x, level.spare = level.spare, level.x
+
+    def _solve_coarsest(self, level: Level) -> None:
+        forces = np.asarray(level.layout.nodal(level.b)).transpose(1, 2, 3, 0)
+        moved = np.zeros(forces.size, np.float32)
+        moved[self._moving] = self._inverse @ forces.ravel()[self._moving]
+        level.layout.nodal(level.x)[:] = moved.reshape(forces.shape).transpose(3, 0, 1, 2)
+
+
+def largest_eigenvalue(element: FloatArray) -> float:
+    """Bound of the eigenvalues of D⁻¹A for any moduli: the greatest of one element's."""
+    root = 1.0 / np.sqrt(np.diag(element))
+    return float(np.linalg.eigvalsh(element * np.outer(root, root))[-1])
+
+
+def chebyshev_steps(greatest: float, degree: int, band: float) -> list[tuple[np.float32, np.float32]]:
+    """Factors (of the last step, of the scaled residual) of each step of a Chebyshev smoother.
+
+    It damps eigenvalues from ``greatest / band`` to ``greatest`` as well as a polynomial of that degree can.
+    """
+    centre, half = 0.5 * greatest * (1.0 + 1.0 / band), 0.5 * greatest * (1.0 - 1.0 / band)
+    sigma = centre / half
+    rho = 1.0 / sigma
+    steps = [(np.float32(0.0), np.float32(1.0 / centre))]
+    for _ in range(degree - 1):
+        following = 1.0 / (2.0 * sigma - rho)
+        steps.append((np.float32(following * rho), np.float32(2.0 * following / half)))
+        rho = following
+    return steps
+
+
+def held_ends(free: NDArray[np.bool_]) -> tuple[bool, bool, bool]:
+    """Whether the far ends of the grid along z, y and x are held across: most of their nodes may not move that way."""
+    ends = (free[2, -1], free[1, :, -1], free[0, :, :, -1])
+    z, y, x = (bool(np.count_nonzero(end) * 2 < end.size) for end in ends)
+    return z, y, x
+
+
+def coarse_free(free: NDArray[np.bool_], coarse: Layout) -> NDArray[np.bool_]:
+    """Which coarse freedoms may move: those of the fine node in the same place.
+
+    Beyond an odd end of the fine grid a coarse node follows the last fine node before it.
+    """
+    _, planes, rows, nodes = free.shape
+    picks = [
+        np.minimum(2 * np.arange(count + 1), size - 1)
+        for count, size in ((coarse.nz, planes), (coarse.ny, rows), (coarse.nx, nodes))
+    ]
+    picked: NDArray[np.bool_] = free[
+        :, picks[0][:, None, None], picks[1][None, :, None], picks[2][None, None, :]
+    ]
+    return picked

@@ -1,0 +1,163 @@
+"""Sweeps of the operator over the grid, each with the work on its result while the plane is still near.
+
+Threads take slabs of node planes. A slab's lowest plane also needs the layer of elements below it, which is
+computed again rather than handed over: no thread writes another's plane, and a sum never depends on the number of
+threads. Levels too small for threads use the serial twins.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+
+from endplate.mechanics.compiled import kernel, twins
+from endplate.mechanics.lanes import fill, load, store
+from endplate.mechanics.layer import add_layer
+
+
+def _smooth(
+    x: Any, grid: Any, b: Any, inverse: Any, d: Any, keep: Any, gain: Any, out: Any, work: Any
+) -> None:
+    """One step of a polynomial smoother: d ← keep·d + gain·D⁻¹(b − A·x), out ← x + d."""
+    modulus, c, first, last, planes, rows, row = grid
+    plane = rows * row
+    component = planes * plane
+    threads = work.shape[0]
+    for t in numba.prange(threads):
+        below, above = work[t, 0], work[t, 1]
+        low, high = planes * t // threads, planes * (t + 1) // threads
+        below[:] = 0
+        above[:] = 0
+        if low > 0:
+            add_layer(x, modulus, c, low - 1, planes, rows, row, 16, first, last, above, below)
+            above[:] = 0
+        k, g = fill(keep), fill(gain)
+        for p in range(low, high):
+            if p < planes - 1:
+                add_layer(x, modulus, c, p, planes, rows, row, 16, first, last, below, above)
+            for q in range(3):
+                o = q * component + p * plane
+                s = q * plane
+                for n in range(0, plane, 16):
+                    at = o + n
+                    new = k * load(d, at) + g * load(inverse, at) * (load(b, at) - load(below, s + n))
+                    store(d, at, new)
+                    store(out, at, load(x, at) + new)
+            below[:] = 0
+            below, above = above, below
+
+
+def _residual(x: Any, grid: Any, b: Any, inverse: Any, out: Any, work: Any) -> None:
+    """out ← b − A·x on free nodes, 0 on others."""
+    modulus, c, first, last, planes, rows, row = grid
+    plane = rows * row
+    component = planes * plane
+    threads = work.shape[0]
+    for t in numba.prange(threads):
+        below, above = work[t, 0], work[t, 1]
+        low, high = planes * t // threads, planes * (t + 1) // threads
+        below[:] = 0
+        above[:] = 0
+        if low > 0:
+            add_layer(x, modulus, c, low - 1, planes, rows, row, 16, first, last, above, below)
+            above[:] = 0
+        for p in range(low, high):
+            if p < planes - 1:
+                add_layer(x, modulus, c, p, planes, rows, row, 16, first, last, below, above)
+            for q in range(3):
+                o = q * component + p * plane
+                s = q * plane
+                for n in range(plane):
+                    rest = b[o + n] - below[s + n]
+                    out[o + n] = rest if inverse[o + n] > 0 else rest * 0
+            below[:] = 0
+            below, above = above, below
+
+
+def _begin(b: Any, inverse: Any, gain: Any, d: Any, x: Any, parts: Any) -> None:
+    """First step of the smoother from nothing: d ← x ← gain·D⁻¹b."""
+    part = b.size // parts
+    for t in numba.prange(parts):
+        for n in range(t * part, (t + 1) * part):
+            first = gain * inverse[n] * b[n]
+            d[n] = first
+            x[n] = first
+
+
+smooth = twins(_smooth)
+"""Polynomial smoothing step (threads, serial)."""
+
+residual = twins(_residual)
+"""Residual (threads, serial)."""
+
+begin = twins(_begin)
+"""First smoothing step (threads, serial)."""
+
+
+@kernel(parallel=True)
+def apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> None:
+    """out ← A·p in double precision on free nodes, 0 on others; ``dots`` takes p·out of each plane."""
+    modulus, c, first, last, planes, rows, row = grid
+    plane = rows * row
+    component = planes * plane
+    threads = work.shape[0]
+    for t in numba.prange(threads):
+        below, above = work[t, 0], work[t, 1]
+        low, high = planes * t // threads, planes * (t + 1) // threads
+        below[:] = 0
+        above[:] = 0
+        if low > 0:
+            add_layer(p, modulus, c, low - 1, planes, rows, row, 8, first, last, above, below)
+            above[:] = 0
+        for k in range(low, high):
+            if k < planes - 1:
+                add_layer(p, modulus, c, k, planes, rows, row, 8, first, last, below, above)
+            total = 0.0
+            for q in range(3):
+                o = q * component + k * plane
+                s = q * plane
+                for n in range(plane):
+                    force = below[s + n] if inverse[o + n] > 0 else 0.0
+                    out[o + n] = force
+                    total += force * p[o + n]
+            dots[k] = total
+            below[:] = 0
+            below, above = above, below
+
+
+@kernel(parallel=True)
+def advance(u: Any, r: Any, p: Any, ap: Any, step: Any, single: Any, sums: Any) -> None:
+    """u ← u + step·p, r ← r − step·ap, ``single`` ← r; ``sums`` takes r·r of each part."""
+    parts = sums.size
+    part = (u.size - 16) // parts
+    for t in numba.prange(parts):
+        total = 0.0
+        for n in range(t * part, (t + 1) * part):
+            u[n] += step * p[n]
+            rest = r[n] - step * ap[n]
+            r[n] = rest
+            single[n] = rest
+            total += rest * rest
+        sums[t] = total
+
+
+@kernel(parallel=True)
+def product(r: Any, z: Any, sums: Any) -> None:
+    """``sums`` takes r·z of each part."""
+    parts = sums.size
+    part = (r.size - 16) // parts
+    for t in numba.prange(parts):
+        total = 0.0
+        for n in range(t * part, (t + 1) * part):
+            total += r[n] * z[n]
+        sums[t] = total
+
+
+@kernel(parallel=True)
+def turn(p: Any, z: Any, share: Any, parts: Any) -> None:
+    """p ← z + share·p."""
+    part = (p.size - 16) // parts
+    for t in numba.prange(parts):
+        for n in range(t * part, (t + 1) * part):
+            p[n] = z[n] + share * p[n]
