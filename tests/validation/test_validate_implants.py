@@ -8,12 +8,16 @@ from records import row, write_record
 from workers import spread_over
 
 CLEAN_PHANTOMS = 60
+FIRST_SEED = 7100
+"""Seeds of the cement phantoms; the method was made on others."""
+PHANTOMS_A_CELL = 2
 ASKED = 0.95
 
 METHOD = f"""Two-level phantoms with noise of 12 HU and a point spread of 0.8–1.1 mm. Cement of 3.5 ml as blobs,
 bridging or cloud with a leak each into canal, disc or vein, 900–2500 HU; titanium and steel screws of 5.5–6.5 mm with
 heads and rods, with streaks, clipped at 3071 HU or on the extended scale; voxels of 0.7, 1 and 1.5 mm. Masks are
-compared with exact ones (a voxel belongs to what its centre lies in). {CLEAN_PHANTOMS} drawn phantoms without
+compared with exact ones (a voxel belongs to what its centre lies in); {PHANTOMS_A_CELL} phantoms of cement a cell,
+their seeds drawn for this record alone. {CLEAN_PHANTOMS} drawn phantoms without
 implants: plain, enhanced blood, sclerosis of 400–1000 HU, bone islands of 900–1600 HU, dense contrast beside the
 spine."""
 
@@ -28,13 +32,14 @@ def _masks(cases: list[Case], outcomes: dict[Case, Outcome]) -> list[dict]:
         for hu in CEMENTS:
             found = [outcomes[c] for c in cases if c.what == "cement" and (c.spacing, c.hu) == (spacing, hu)]
             worst = min(o.dice for o in found)
+            mean = sum(o.dice for o in found) / len(found)
             treated = sum(o.said[1] is True for o in found)
             rows.append(
                 row(
                     f"cement of {hu:.0f} HU, voxels {_size(spacing)}",
-                    f"Dice {', '.join(f'{o.dice:.3f}' for o in found)}; said treated {treated} of {len(found)}",
+                    f"Dice mean {mean:.3f}, worst {worst:.3f}; said treated {treated} of {len(found)}",
                     "exact mask",
-                    f"Dice ≥ {ASKED:g}",
+                    f"worst Dice ≥ {ASKED:g}",
                     "asked of cement; below 1250 HU it is masked but not told from dense bone",
                     reached=worst >= ASKED,
                 )
@@ -65,9 +70,10 @@ def _masks(cases: list[Case], outcomes: dict[Case, Outcome]) -> list[dict]:
 @pytest.mark.timeout(1800)
 def test_implants_are_masked_and_clean_bone_is_not() -> None:
     cases = [
-        Case("cement", spacing, hu=hu, seed=m + n)
+        Case("cement", spacing, hu=hu, seed=FIRST_SEED + PHANTOMS_A_CELL * (len(CEMENTS) * m + n) + again)
         for m, spacing in enumerate(SPACINGS)
         for n, hu in enumerate(CEMENTS)
+        for again in range(PHANTOMS_A_CELL)
     ]
     cases += [
         Case("metal", s, metal=metal, ceiling=top, seed=n)

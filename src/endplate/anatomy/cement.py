@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -18,11 +19,12 @@ from endplate.sources import value
 from endplate.units import MM3_PER_ML
 
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 
 SOLID_SHARE = 0.8
 """All of a core is at least this dense against the mean asked of it."""
 UNSURE_REACH_MM = 4.0
-"""How far from its core a mass that may be bone is followed: cortex that touches it is not part of it."""
+"""How far from its core or leak a mass that may be bone is followed: cortex that touches it is not part of it."""
 CORE_MIN_ML = 0.1
 """Cores of cement are at least this large together."""
 PLATEAU_SHARE = 0.65
@@ -31,10 +33,21 @@ LEAK_SHARE = 0.6
 """A leaked mass outside bone is at least this dense against the cement it hangs on."""
 REGROW_MM = 1.6
 """How far from its thick parts cement is followed into thinner ones."""
+SKIN_MM = 2.0
+"""Cortex lies no deeper than this in a label: further in, all that is dense and hangs on cement is cement."""
+UNSURE_FOLLOWED_MM = 25.0
+"""How far from its cores a mass that may be bone is looked for at all."""
+LEAK_REACH_MM = 60.0
+"""How far from its cores cement is looked for."""
+USUAL_FWHM_MM = 0.9
+"""Point spread of an ordinary scanner, full width at half maximum."""
 OPENING_MM = 1.0
 """Sheets and threads thinner than twice this are not thick parts."""
 PLATEAU_VOXELS = 5
 """Window in which the plateau of a voxel's cement is looked for."""
+SMOOTH_VOXELS = 0.5
+"""Blur against noise, voxels."""
+FWHM_PER_SD = float(2.0 * np.sqrt(2.0 * np.log(2.0)))
 NEIGHBOURS = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -60,37 +73,139 @@ def find_cement(image: Volume, bone: Mask, labels: NDArray[np.uint8], metal: Mas
     metal:
         What looks like metal; its surroundings hold no core.
     """
+    found = _cores(image, bone, labels, metal)
+    if found is None:
+        return None
+    cement, unsure = np.zeros(image.shape, dtype=bool), np.zeros(image.shape, dtype=bool)
+    for box, seeds, mean in found:
+        hu = np.asarray(image.data[box], dtype=np.float32)
+        clear = (
+            None if metal is None else _away(metal[box], image.spacing_mm) > float(value("implants.clear_mm"))
+        )
+        part = _masses(hu, bone[box], seeds, mean, clear, image.spacing_mm)
+        cement[box] |= part.cement
+        unsure[box] |= part.unsure
+    unsure &= ~cement
+    return DenseMass(cement, unsure) if cement.any() or unsure.any() else None
+
+
+def _away(mask: Mask, spacing: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Distance of each voxel's middle from the nearest voxel of a mask, mm; infinite where the mask is empty."""
+    away: NDArray[np.float32] = edt.edt(
+        np.ascontiguousarray(~mask), anisotropy=tuple(spacing.tolist()), parallel=1
+    )
+    return away
+
+
+def _depth(mask: Mask, spacing: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Distance of each voxel of a mask from what is not of it; what lies beyond the array is not."""
+    inner: NDArray[np.float32] = _away(~np.pad(mask, 1), spacing)[1:-1, 1:-1, 1:-1]
+    return inner
+
+
+def _box_of(mask: Mask, margin: NDArray[np.intp]) -> Box | None:
+    """The box of a mask with a margin, within its shape."""
+    first = np.flatnonzero(mask.any(axis=(1, 2)))
+    if len(first) == 0:
+        return None
+    part: Mask = np.asarray(mask[int(first[0]) : int(first[-1]) + 1].any(axis=0))
+    held = (first, np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0)))
+    one, two, three = (
+        slice(max(int(h[0]) - int(m), 0), min(int(h[-1]) + 1 + int(m), n))
+        for h, m, n in zip(held, margin, mask.shape, strict=True)
+    )
+    return one, two, three
+
+
+def _voxels(length_mm: float, spacing: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.ceil(length_mm / spacing - 0.01).astype(np.intp)
+
+
+def _cores(
+    image: Volume, bone: Mask, labels: NDArray[np.uint8], metal: Mask | None
+) -> list[tuple[Box, Mask, NDArray[np.float32]]] | None:
+    """Boxes of the scan with the cores of dense masses in them and the smoothed CT numbers they are judged by."""
     spacing = image.spacing_mm
-    hu = np.asarray(image.data, dtype=np.float32)
-    mean = ndimage.gaussian_filter(hu, 0.6 * float(value("implants.core_radius_mm")) / spacing)
-    least = float(value("implants.unsure_core_hu"))
-    seeds = (mean >= least) & bone
-    if not seeds.any():
+    radius, depth = float(value("implants.core_radius_mm")), float(value("implants.core_depth_mm"))
+    least, sure = float(value("implants.unsure_core_hu")), float(value("implants.cement_core_hu"))
+    reach = _voxels(radius, spacing)
+    outer = _box_of(bone, reach + 2)
+    if outer is None:
         return None
-    depth = float(value("implants.core_depth_mm"))
     # Cortex on two sides of a thin bone is dense on average, but not throughout.
-    reach = 2 * np.ceil(float(value("implants.core_radius_mm")) / spacing - 0.01).astype(int) + 1
-    lowest = ndimage.minimum_filter(ndimage.gaussian_filter(hu, 0.5), size=tuple(int(n) for n in reach))
-    seeds &= lowest >= SOLID_SHARE * least
-    if not seeds.any():
+    smooth = ndimage.gaussian_filter(np.asarray(image.data[outer], dtype=np.float32), SMOOTH_VOXELS)
+    solid = ndimage.minimum_filter(
+        # Where the scan ends nothing is known to be dense throughout.
+        (smooth >= SOLID_SHARE * least).view(np.uint8),
+        size=tuple(2 * reach + 1),
+        mode="constant",
+        cval=0,
+    )
+    solid = bone[outer] & solid.view(bool)
+    seeds = np.zeros(image.shape, dtype=bool)
+    seeds[outer] = solid
+    width = 0.6 * radius
+    outer = _box_of(seeds, _voxels(max(4.5 * width, depth + 2.0 * float(spacing.max())), spacing) + 1)
+    if outer is None:
         return None
-    seeds &= ndimage.distance_transform_edt(_inside_one(bone, labels), sampling=spacing) >= depth
-    if metal is not None:
-        clear = ndimage.distance_transform_edt(~metal, sampling=spacing)
-        slices = _slices_with(metal, image)
-        seeds &= (clear > 2.0 * depth) & ((mean >= float(value("implants.cement_core_hu"))) | ~slices)
-    if not seeds.any():
+    mean = np.zeros(image.shape, dtype=np.float32)
+    mean[outer] = ndimage.gaussian_filter(np.asarray(image.data[outer], dtype=np.float32), width / spacing)
+    inner = seeds[outer] & (mean[outer] >= least)
+    if inner.any():
+        inner &= _depth(_inside_one(bone[outer], labels[outer]), spacing) >= depth
+    if metal is not None and inner.any():
+        clear = _away(metal[outer], spacing)
+        slices = _slices_with(metal[outer], image)
+        inner &= (clear > 2.0 * depth) & ((mean[outer] >= sure) | ~slices)
+    seeds[outer] = inner
+    box = _box_of(seeds, _voxels(LEAK_REACH_MM, spacing))
+    if box is None:
         return None
-    dense = _above_half(hu, bone)
-    if metal is not None:
-        dense &= ~metal & (clear > float(value("implants.clear_mm")))
-    pieces, _ = ndimage.label(dense, structure=NEIGHBOURS)
-    seeded = np.unique(pieces[seeds & dense])
-    dense = np.isin(pieces, seeded[seeded > 0])
-    kept = _thick_parts(dense, seeds, mean, bone, spacing)
-    pieces, count = ndimage.label(kept, structure=NEIGHBOURS)
-    voxel_ml = float(np.prod(spacing)) / MM3_PER_ML
+    if (mean[outer][inner] >= sure).any():
+        # Leaks run far, and what hangs together is judged together.
+        return [(box, seeds[box], _mean_in(image, box, width))]
+    # What may be bone is followed a few millimetres only: each place alone.
+    margin = _voxels(UNSURE_REACH_MM + REGROW_MM, spacing)
+    places, _ = ndimage.label(ndimage.maximum_filter(seeds[box].view(np.uint8), size=tuple(2 * margin + 1)))
+    margin = _voxels(UNSURE_FOLLOWED_MM, spacing)
+    found = []
+    for number in range(1, int(places.max()) + 1):
+        mine = np.zeros(image.shape, dtype=bool)
+        mine[box] = seeds[box] & (places == number)
+        near = _box_of(mine, margin)
+        assert near is not None
+        found.append((near, mine[near], _mean_in(image, near, width)))
+    return found
+
+
+def _mean_in(image: Volume, box: Box, width_mm: float) -> NDArray[np.float32]:
+    """CT numbers of a box averaged as cores are."""
+    hu = np.asarray(image.data[box], dtype=np.float32)
+    mean: NDArray[np.float32] = ndimage.gaussian_filter(hu, width_mm / image.spacing_mm)
+    return mean
+
+
+def _masses(
+    hu: NDArray[np.float32],
+    bone: Mask,
+    seeds: Mask,
+    mean: NDArray[np.float32],
+    clear: Mask | None,
+    spacing: NDArray[np.float64],
+) -> DenseMass:
+    """The dense masses that hang on cores, told apart by how dense and large they are."""
     cement, unsure = np.zeros(hu.shape, dtype=bool), np.zeros(hu.shape, dtype=bool)
+    dense = _above_half(hu, bone, spacing)
+    if clear is not None:
+        dense &= clear
+    pieces, _ = ndimage.label(dense, structure=NEIGHBOURS)
+    dense = np.isin(pieces, np.unique(pieces[seeds & dense])) & dense
+    if not dense.any():
+        return DenseMass(cement, unsure)
+    kept, inside = _followed(dense, seeds, mean, bone, spacing)
+    pieces, _ = ndimage.label(kept, structure=NEIGHBOURS)
+    voxel_ml = float(np.prod(spacing)) / MM3_PER_ML
+    limits = value("implants.volume_min_ml")
     for number, box in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[box] == number
         core = mean[box][piece & seeds[box]]
@@ -104,17 +219,21 @@ def find_cement(image: Volume, bone: Mask, labels: NDArray[np.uint8], metal: Mas
         # Dense bone has a few dense spots in a net of cortex; cement is dense throughout.
         sure &= core.size * voxel_ml >= CORE_MIN_ML
         sure &= float(hu[box][piece].mean()) >= PLATEAU_SHARE * height
-        limits = value("implants.volume_min_ml")
         if sure and volume >= float(limits["cement"]):
             cement[box] |= piece
         else:
-            away = ndimage.distance_transform_edt(~(seeds[box] & piece), sampling=spacing)
-            piece &= away <= UNSURE_REACH_MM
-            if float(piece.sum()) * voxel_ml >= float(limits["unsure"]):
-                unsure[box] |= piece
-    if count == 0 or not (cement.any() or unsure.any()):
-        return None
+            piece &= (_away(seeds[box] & piece, spacing) <= UNSURE_REACH_MM) | inside[box]
+            unsure[box] |= _large(piece, float(limits["unsure"]) / voxel_ml)
     return DenseMass(cement, unsure)
+
+
+def _large(mask: Mask, voxels: float) -> Mask:
+    """The connected pieces of a mask that have so many voxels."""
+    pieces, _ = ndimage.label(mask, structure=NEIGHBOURS)
+    enough = np.bincount(pieces.ravel()) >= voxels
+    enough[0] = False
+    large: Mask = enough[pieces]
+    return large
 
 
 def _inside_one(bone: Mask, labels: NDArray[np.uint8]) -> Mask:
@@ -133,40 +252,62 @@ def _slices_with(metal: Mask, image: Volume) -> Mask:
     return held
 
 
-def _above_half(hu: NDArray[np.float32], bone: Mask) -> Mask:
+def _sharpened(hu: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArray[np.float32]:
+    """CT numbers with the blur of scanner and voxels undone to first order.
+
+    A blur of variance s² adds s²/2 times the second derivative; the border of a small round lobule is
+    shifted inward by it.
+    """
+    sharp = hu.copy()
+    for axis, step in enumerate(spacing):
+        variance = (USUAL_FWHM_MM / FWHM_PER_SD) ** 2 + step**2 / 12.0
+        second = ndimage.correlate1d(hu, np.array([1.0, -2.0, 1.0]), axis=axis, mode="nearest")
+        sharp -= np.float32(0.5 * variance / step**2) * second
+    return sharp
+
+
+def _above_half(hu: NDArray[np.float32], bone: Mask, spacing: NDArray[np.float64]) -> Mask:
     """Voxels denser than half way between the plateau nearby and what surrounds cement there."""
     floor = float(value("implants.cement_floor_hu"))
     beside = value("implants.surroundings_hu")
-    candidates = hu >= floor
-    spots, _ = ndimage.label(candidates, structure=NEIGHBOURS)
-    plateau = np.zeros_like(hu)
     # Voxel by voxel noise is no plateau.
-    np.maximum(plateau, ndimage.median_filter(hu, size=3, mode="nearest"), out=plateau, where=spots > 0)
-    plateau = ndimage.maximum_filter(plateau, size=PLATEAU_VOXELS)
+    plateau = ndimage.maximum_filter(ndimage.gaussian_filter(hu, SMOOTH_VOXELS), size=PLATEAU_VOXELS)
     surroundings = np.where(bone, np.float32(beside["bone"]), np.float32(beside["soft"]))
-    above: Mask = candidates & (hu >= 0.5 * (plateau + surroundings))
+    sharp = _sharpened(hu, spacing)
+    above: Mask = (hu >= floor) & (sharp >= np.maximum(0.5 * (plateau + surroundings), floor))
     return above
 
 
-def _thick_parts(
+def _followed(
     dense: Mask, seeds: Mask, mean: NDArray[np.float32], bone: Mask, spacing: NDArray[np.float64]
-) -> Mask:
-    """Thick parts that hold a core, or lie outside bone and are as dense, with what is close to them."""
-    inner = ndimage.distance_transform_edt(dense, sampling=spacing)
-    opened = ndimage.distance_transform_edt(
-        inner <= max(OPENING_MM, 0.75 * float(spacing.max())), sampling=spacing
-    )
-    thick = dense & (opened <= max(OPENING_MM, 0.75 * float(spacing.max())))
+) -> tuple[Mask, Mask]:
+    """What hangs on the cores, and what of it can be no cortex.
+
+    Thick parts that hold a core, or lie outside bone and are as dense; what is close to them; and all that hangs
+    on them deep in bone.
+    """
+    least = max(OPENING_MM, 0.75 * float(spacing.max()))
+    inner = _depth(dense, spacing) > least
+    thick = dense & (_away(inner, spacing) <= least)
     parts, count = ndimage.label(thick, structure=NEIGHBOURS)
-    if count == 0:
-        return seeds & dense
-    index = np.arange(1, count + 1)
-    held = ndimage.maximum(seeds, parts, index) > 0
-    height = ndimage.maximum(mean, parts, index)
-    free = ndimage.mean(~bone, parts, index) > 0.5
-    core = float(np.median(height[held])) if held.any() else float(mean[seeds].max())
-    chosen = np.isin(parts, index[held | (free & (height >= LEAK_SHARE * core))])
-    chosen |= seeds & dense
-    near = ndimage.distance_transform_edt(~chosen, sampling=spacing) <= REGROW_MM
-    kept: Mask = dense & near
-    return kept
+    chosen, leaked = seeds & dense, np.zeros(dense.shape, dtype=bool)
+    core = float(mean[seeds].max())
+    if count:
+        index = np.arange(1, count + 1)
+        held = ndimage.maximum(seeds, parts, index) > 0
+        height = ndimage.maximum(mean, parts, index)
+        free = ndimage.mean(~bone, parts, index) > 0.5
+        core = float(np.median(height[held])) if held.any() else core
+        leaked = np.isin(parts, index[free & (height >= LEAK_SHARE * core)])
+        chosen |= np.isin(parts, index[held]) | leaked
+    near = dense & (_away(chosen, spacing) <= REGROW_MM)
+    deep = dense & (_depth(bone, spacing) > SKIN_MM)
+    if core >= float(value("implants.cement_core_hu")):
+        # Beside bone a sheet as dense as that is no cortex, however thin.
+        deep |= dense & ~bone & (mean >= LEAK_SHARE * core)
+    pieces, _ = ndimage.label(near | deep, structure=NEIGHBOURS)
+    hanging = np.unique(pieces[chosen])
+    kept: Mask = np.isin(pieces, hanging[hanging > 0])
+    leaked = (leaked | (thick & (mean >= LEAK_SHARE * core))) & ~bone
+    free_of_cortex: Mask = kept & (deep | (_away(leaked, spacing) <= UNSURE_REACH_MM))
+    return kept, free_of_cortex

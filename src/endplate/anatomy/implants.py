@@ -19,6 +19,7 @@ from endplate.anatomy.implant_places import count_by_level, in_bodies
 from endplate.anatomy.locate import Located, locate_vertebrae
 from endplate.anatomy.metal import find_metal
 from endplate.anatomy.model import Implants
+from endplate.imaging.levels import VERSE_IDS
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import value
 
@@ -107,7 +108,7 @@ def find_implants(labels: LabelMap, image: Volume, located: Sequence[Located] | 
     Deterministic. What is not within ``implants.reach_mm`` of a label is not looked at. The method and its limits are
     in docs/science/implants.md.
     """
-    boxes = ndimage.find_objects((labels.data > 0).astype(np.uint8))
+    boxes = ndimage.find_objects((labels.data > 0).view(np.uint8))
     material = np.zeros(image.shape, dtype=np.uint8)
     if not boxes or boxes[0] is None:
         return ImplantMap(replace(image, data=material, findings=()))
@@ -127,7 +128,7 @@ def find_implants(labels: LabelMap, image: Volume, located: Sequence[Located] | 
         if dense.unsure.any():
             # Facets and laminae of worn joints are as dense as this: only a mass of the body counts.
             located = locate_vertebrae(near) if located is None else located
-            inner[in_bodies(dense.unsure, near, located)] = Material.UNSURE
+            inner[_of_bodies(dense.unsure, near, located)] = Material.UNSURE
         inner[dense.cement] = Material.CEMENT
     if metal is not None:
         inner[metal.mask] = Material.METAL
@@ -136,18 +137,43 @@ def find_implants(labels: LabelMap, image: Volume, located: Sequence[Located] | 
     )
 
 
+def _of_bodies(mask: Mask, near: LabelMap, located: Sequence[Located]) -> Mask:
+    """The masses that lie in a vertebral body for the most part; only the vertebrae beside them are looked at."""
+    index = np.argwhere(mask)
+    start, stop = index.min(axis=0), index.max(axis=0) + 1
+    box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+    part = replace(near, volume=near.volume.crop(start, stop))
+    beside = set(np.unique(part.data).tolist())
+    kept = np.zeros(mask.shape, dtype=bool)
+    kept[box] = in_bodies(
+        mask[box], part, [item for item in located if VERSE_IDS[item.vertebra.level] in beside]
+    )
+    return kept
+
+
 def _closed(bone: Mask, crop: Volume) -> Mask:
     """Bone with small dense holes of its axial slices filled; the canal is larger and stays open."""
-    dense = (crop.data >= float(value("implants.unsure_core_hu"))) & ~bone
     across = int(np.argmax(np.abs(crop.affine[2, :3]) / crop.spacing_mm))
-    others = tuple(axis for axis in range(3) if axis != across)
-    area = float(np.prod(crop.spacing_mm[list(others)]))
-    filled = np.moveaxis(bone.copy(), across, 2)
-    spared = np.moveaxis(dense, across, 2)
-    for k in np.flatnonzero(dense.any(axis=others)):
-        holes, count = ndimage.label(ndimage.binary_fill_holes(filled[:, :, k]) & ~filled[:, :, k])
-        if count:
-            small = np.bincount(holes.ravel()) * area < HOLE_MAX_MM2
-            small[0] = False
-            filled[:, :, k] |= small[holes] & spared[:, :, k]
-    return np.moveaxis(filled, 2, across)
+    others = [axis for axis in range(3) if axis != across]
+    area = float(np.prod(crop.spacing_mm[others]))
+    found = ndimage.find_objects(bone.view(np.uint8))
+    assert found
+    assert found[0] is not None
+    box = found[0]
+    # One slice at a time, but all in one go: nothing hangs together across slices.
+    within = ndimage.generate_binary_structure(3, 1) & np.array([False, True, False]).reshape(
+        [3 if axis == across else 1 for axis in range(3)]
+    )
+    wide = [(0, 0) if axis == across else (1, 1) for axis in range(3)]
+    holes, count = ndimage.label(np.pad(~bone[box], wide, constant_values=True), structure=within)
+    small = np.bincount(holes.ravel(), minlength=count + 1) * area < HOLE_MAX_MM2
+    small[0] = False
+    # The frame round a slice hangs on all that is open to the outside.
+    rim = np.ones(holes.shape, dtype=bool)
+    rim[tuple(slice(None) if axis == across else slice(1, -1) for axis in range(3))] = False
+    small[np.unique(holes[rim])] = False
+    inner = tuple(slice(None) if axis == across else slice(1, -1) for axis in range(3))
+    closed = bone.copy()
+    dense = crop.data[box] >= float(value("implants.unsure_core_hu"))
+    closed[box] |= small[holes[inner]] & dense
+    return closed

@@ -6,9 +6,11 @@ says what was seen and how the levels were counted. It never renames a level.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -20,6 +22,7 @@ from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import Finding, finding, value
 
 Mask = NDArray[np.bool_]
+Box = tuple[slice, ...] | None
 Rib = Literal["rib", "stub", "none", "not in view"]
 
 LOWEST_LOOKED_AT = "L2"
@@ -66,17 +69,18 @@ def count_levels(labels: LabelMap, image: Volume | None = None, organs: OrganMap
     organs:
         Organs on the same grid; their ribs and sacrum are believed.
     """
-    numbers = {int(n) for n in np.unique(labels.data) if int(n) in LEVEL_OF_ID}
+    boxes = ndimage.find_objects(labels.data)
+    numbers = {n for n, box in enumerate(boxes, start=1) if box is not None and n in LEVEL_OF_ID}
     levels = sorted((LEVEL_OF_ID[n] for n in numbers if LEVEL_OF_ID[n] != "S1"), key=order)
-    ribs = _ribs(labels, levels, image, organs)
-    sacrum = _sacrum(labels, levels, organs)
+    ribs = _ribs(labels, levels, boxes, image, organs)
+    sacrum = _sacrum(labels, levels, boxes, organs)
     lumbar = tuple(level for level in levels if level.startswith("L"))
     findings = _findings(levels, lumbar, ribs, sacrum_seen=sacrum)
     return Counting(ribs, sacrum, lumbar, _sentence(ribs, lumbar, sacrum_seen=sacrum), findings)
 
 
 def _ribs(
-    labels: LabelMap, levels: list[str], image: Volume | None, organs: OrganMap | None
+    labels: LabelMap, levels: list[str], boxes: Sequence[Box], image: Volume | None, organs: OrganMap | None
 ) -> dict[str, Rib]:
     """What each level from T9 to L2 bears."""
     looked_at = [x for x in levels if order(HIGHEST_LOOKED_AT) <= order(x) <= order(LOWEST_LOOKED_AT)]
@@ -86,7 +90,6 @@ def _ribs(
         dense = np.asarray(image.data) >= float(value("transitional.rib_hu"))
     else:
         return dict.fromkeys(looked_at, "not in view")
-    boxes = ndimage.find_objects(labels.data)
     found: dict[str, Rib] = {}
     for level in looked_at:
         box = boxes[VERSE_IDS[level] - 1]
@@ -114,8 +117,7 @@ def _rib_of(labels: LabelMap, number: int, box: tuple[slice, ...], dense: Mask) 
     region = np.zeros(bone.shape, dtype=bool)
     region[tuple(index[beside].T)] = True
     pieces, _ = ndimage.label(region)
-    near = ndimage.distance_transform_edt(~bone, sampling=spacing) <= float(value("transitional.rib_gap_mm"))
-    touching = np.unique(pieces[near & region])
+    touching = np.unique(pieces[_near(bone, spacing, float(value("transitional.rib_gap_mm"))) & region])
     held = np.isin(pieces[tuple(index[beside].T)], touching)
     across = world[beside][held, 0]
     far = float(np.maximum(across - high, low - across).max(initial=0.0))
@@ -125,6 +127,20 @@ def _rib_of(labels: LabelMap, number: int, box: tuple[slice, ...], dense: Mask) 
     if far >= float(reach["rib"]) or (far >= float(reach["stub"]) and (thoracic or hidden)):
         return "rib"
     return "stub" if far >= float(reach["stub"]) else hidden or "none"
+
+
+def _near(bone: Mask, spacing: FloatArray, gap_mm: float) -> Mask:
+    """Voxels within a distance of a bone; all that lies further off than its box and that distance is left out."""
+    found = ndimage.find_objects(bone.view(np.uint8))[0]
+    gap = np.ceil(gap_mm / spacing).astype(int)
+    box = tuple(
+        slice(max(s.start - int(g), 0), min(s.stop + int(g), n))
+        for s, g, n in zip(found, gap, bone.shape, strict=True)
+    )
+    away = edt.edt(np.ascontiguousarray(~bone[box]), anisotropy=tuple(spacing.tolist()), parallel=1)
+    near = np.zeros(bone.shape, dtype=bool)
+    near[box] = away <= gap_mm
+    return near
 
 
 def _body_middle(points: FloatArray) -> float:
@@ -142,12 +158,16 @@ def _unseen(labels: LabelMap, low: float, high: float) -> Rib | None:
     return "not in view" if room < float(value("transitional.view_mm")) else None
 
 
-def _sacrum(labels: LabelMap, levels: list[str], organs: OrganMap | None) -> bool:
+def _sacrum(labels: LabelMap, levels: list[str], boxes: Sequence[Box], organs: OrganMap | None) -> bool:
     """Whether the sacrum is in view close below the lowest labelled vertebra."""
-    sacrum = labels.data == VERSE_IDS["S1"]
-    if not sacrum.any() and organs is not None and "sacrum" in organs.names:
+    if not levels:
+        return False
+    labelled = len(boxes) >= VERSE_IDS["S1"] and boxes[VERSE_IDS["S1"] - 1] is not None
+    if labelled:
+        sacrum = labels.data == VERSE_IDS["S1"]
+    elif organs is not None and "sacrum" in organs.names and organs.mask("sacrum").any():
         sacrum = organs.mask("sacrum")
-    if not sacrum.any() or not levels:
+    else:
         return False
     top = float(labels.volume.to_world(np.argwhere(sacrum))[:, 2].max())
     lowest = labels.volume.to_world(np.argwhere(labels.data == VERSE_IDS[levels[-1]]))[:, 2]
