@@ -25,8 +25,12 @@ ALL_FILES = {
     "labels.nii.gz",
     "spine.json",
     "scenarios/planned/plan.json",
+    "quality.json",
     "report.html",
+    "sheets.html",
 }
+
+PLANNED_FILES = {"scenarios/planned/plan.json", "sheets.html"}
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +127,7 @@ def test_two_runs_give_the_same_bytes(planned: Path, phantom_files: Any, tmp_pat
     ("stage", "place"),
     [
         ("scan", "endplate.case.stages.read_scan"),
-        ("assess", "endplate.anatomy.assessment.assess"),
+        ("assess", "endplate.anatomy.assessment.assess_with_implants"),
         ("plan", "endplate.planning.plan_levels"),
         ("report", "endplate.report.build.build_report"),
     ],
@@ -201,14 +205,14 @@ def test_plan_whose_level_may_no_longer_be_planned_is_dropped(
     from endplate.anatomy import assessment
     from endplate.anatomy.model import Fracture
 
-    real = assessment.assess
+    real = assessment.assess_with_implants
 
     def assess_without_fracture(*words: Any, **named: Any) -> Any:
-        spine = real(*words, **named)
+        spine, implants = real(*words, **named)
         levels = (level.model_copy(update={"fracture": Fracture(flagged=False)}) for level in spine.levels)
-        return spine.model_copy(update={"levels": tuple(levels)})
+        return spine.model_copy(update={"levels": tuple(levels)}), implants
 
-    monkeypatch.setattr(assessment, "assess", assess_without_fracture)
+    monkeypatch.setattr(assessment, "assess_with_implants", assess_without_fracture)
     result = refresh_case(case, saved_parameters(case), force=True)
     assert result.plan is None
     assert not (case / "scenarios/planned/plan.json").exists()
@@ -228,14 +232,14 @@ def test_report_anew_only_touches_the_report(case: Path, monkeypatch: pytest.Mon
 def test_labels_alone(phantom_files: Any, tmp_path: Path) -> None:
     result = assess_to_case(tmp_path / "case", Inputs(labels=phantom_files.labels), Parameters())
     assert result.spine.geometry_only
-    assert set(content(tmp_path / "case")) == ALL_FILES - {"image.nii.gz", "scenarios/planned/plan.json"}
+    assert set(content(tmp_path / "case")) == ALL_FILES - {"image.nii.gz", "quality.json", *PLANNED_FILES}
     assert all(level.density.mean_hu is None for level in result.spine.levels)
 
 
 def test_ct_alone(phantom_files: Any, tmp_path: Path) -> None:
     result = assess_to_case(tmp_path / "case", Inputs(ct=phantom_files.ct), Parameters())
     assert result.spine.levels == ()
-    assert set(content(tmp_path / "case")) == ALL_FILES - {"labels.nii.gz", "scenarios/planned/plan.json"}
+    assert set(content(tmp_path / "case")) == ALL_FILES - {"labels.nii.gz", *PLANNED_FILES}
     with pytest.raises(UsageError, match="labels"):
         replan_case(tmp_path / "case", Parameters(levels=("L1",)))
 

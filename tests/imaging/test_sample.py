@@ -18,8 +18,9 @@ import pytest
 from endplate.errors import InputError
 from endplate.imaging import sample as sample_module
 from endplate.imaging import sample_download
+from endplate.imaging.cache import default_cache
 from endplate.imaging.read import read_grid, read_image
-from endplate.imaging.sample import SAMPLE_CREDIT, SampleSource, default_cache, fetch_sample, is_whole
+from endplate.imaging.sample import SAMPLE_CREDIT, SampleSource, fetch_sample, is_whole
 from endplate.sources import citation, value
 
 SHAPE = (24, 20, 16)

@@ -275,7 +275,7 @@ def test_each_sheet_prints_on_one_page(inputs, tmp_path: Path, kind):
     if kind == "plan sheet":
         html = build_sheets(replace(inputs, plan=full_plan()), time_out=False)
     else:
-        html = build_sheets(replace(inputs, plan=full_plan(("T11", "T12", "L1", "L2", "L3")), plans=False))
+        html = build_sheets(replace(inputs, plan=full_plan(("T11", "T12", "L1", "L2", "L3"))), plans=False)
     page, pdf = tmp_path / "sheet.html", tmp_path / "sheet.pdf"
     page.write_text(html, "utf-8")
     subprocess.run(

@@ -42,7 +42,7 @@ SEARCH = (
 """Modules of planning that find and measure paths."""
 
 ROOMS = (
-    "anatomy",
+    "anatomy: geometry",
     "synthetic",
     *(f"planning/{name}.py" for name in SEARCH),
     "planning/rules.yaml",

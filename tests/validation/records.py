@@ -9,6 +9,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,45 @@ FOLDER = ROOT / "docs" / "validation"
 PAGE = ROOT / "docs" / "validation.md"
 PACKAGE = Path(endplate.__file__).parent
 
-CONSTANTS_OF = {"anatomy": ("anatomy", "norms", "pedicles", "refine"), "synthetic": ("synthetic", "norms")}
-"""Files of constants that a room reads; only their values count."""
+FOUND_IN_BONE = {
+    "lesions": ("lesion*", "posterior_wall", "arch_breaks"),
+    "implants": ("implant*", "cement", "metal", "lines", "cylinder", "transitional"),
+}
+"""Modules of the anatomy that look for something in the bone; they do not shape what is measured of it."""
+
+GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "anatomy: geometry": ("anatomy", ("*",), tuple(name for names in FOUND_IN_BONE.values() for name in names)),
+    "anatomy: lesions": ("anatomy", FOUND_IN_BONE["lesions"], ()),
+    "anatomy: implants": ("anatomy", FOUND_IN_BONE["implants"], ()),
+    "imaging: what kind of scan": (
+        "imaging",
+        (
+            "calibrat*",
+            "attenuation",
+            "phantom_rods",
+            "references",
+            "internal_calibration",
+            "contrast",
+            "kernel",
+            "coarse",
+            "scan_*",
+            "spine_place",
+            "surroundings",
+            "density_scales",
+        ),
+        (),
+    ),
+}
+"""Parts of a room that a study tests: the room, the modules in the part, and those left out of it."""
+
+CONSTANTS_OF = {
+    "anatomy: geometry": ("anatomy", "norms", "pedicles", "refine"),
+    "anatomy: lesions": ("lesions",),
+    "anatomy: implants": ("implants", "transitional"),
+    "imaging: what kind of scan": ("attenuation", "calibration", "internal_calibration", "scan_character"),
+    "synthetic": ("synthetic", "norms", "phantom_scanner"),
+}
+"""Files of constants that a room or a part of one reads; only their values count."""
 
 INTRODUCTION = """# Validation
 
@@ -38,8 +76,7 @@ def rooms_hash(rooms: Sequence[str]) -> str:
     """
     digest = hashlib.sha256()
     for room in sorted(rooms):
-        place = PACKAGE / room
-        for file in [place] if place.is_file() else sorted(place.rglob("*.py")):
+        for file in _files(room):
             digest.update(file.relative_to(PACKAGE).as_posix().encode() + b"\0")
             for line in file.read_text("utf-8").splitlines():
                 if line.strip() and not line.lstrip().startswith("#"):
@@ -51,6 +88,20 @@ def rooms_hash(rooms: Sequence[str]) -> str:
                 values = {key: [entry["value"], entry.get("spread")] for key, entry in entries.items()}
                 digest.update(json.dumps(values, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _files(room: str) -> list[Path]:
+    """Source files of a room, a part of one, or a single module."""
+    if room not in GROUPS:
+        place = PACKAGE / room
+        return [place] if place.is_file() else sorted(place.rglob("*.py"))
+    folder, taken, left = GROUPS[room]
+    files = sorted((PACKAGE / folder).rglob("*.py"))
+    return [file for file in files if _named(file, taken) and not _named(file, left)]
+
+
+def _named(file: Path, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(file.stem, pattern) for pattern in patterns)
 
 
 def row(

@@ -34,7 +34,7 @@ def test_a_change_of_code_or_constants_is_noticed(tmp_path: Path, monkeypatch: p
     def state(source: str, value: float, meaning: str = "x") -> str:
         code.write_text(source, "utf-8")
         numbers.write_text(f'["k"]\nvalue = {value}\nmeaning = "{meaning}"\n', "utf-8")
-        return rooms_hash(["anatomy"])
+        return rooms_hash(["anatomy: geometry"])
 
     first = state("x = 1\n", 2.0)
     assert state("# why\n\nx = 1\n", 2.0, "better said") == first

@@ -71,7 +71,7 @@ def test_accuracy_over_grids() -> None:
         title="Measurements against exact truth",
         order=1,
         method=METHOD,
-        rooms=("anatomy", "synthetic"),
+        rooms=("anatomy: geometry", "synthetic"),
         rows=rows,
     )
     assert beyond == []

@@ -145,7 +145,7 @@ def test_density_over_tube_voltage_and_contrast() -> None:
         title="Density by the scan's own tissues",
         order=7,
         method=METHOD,
-        rooms=("imaging", "synthetic"),
+        rooms=("imaging: what kind of scan", "synthetic"),
         rows=rows,
     )
     assert _rms(plain) <= RMS["none"]

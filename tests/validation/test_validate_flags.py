@@ -108,7 +108,7 @@ def test_sensitivity_and_specificity() -> None:
         title="Which levels are flagged",
         order=2,
         method=METHOD,
-        rooms=("anatomy", "synthetic"),
+        rooms=("anatomy: geometry", "synthetic"),
         rows=rows,
         details=[
             f"{built} of the {PHANTOMS} drawn bodies can be built.",

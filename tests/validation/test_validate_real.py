@@ -74,7 +74,7 @@ def test_real_spines(data_dir: Path) -> None:
         title="Real spines",
         order=3,
         method=METHOD,
-        rooms=("anatomy",),
+        rooms=("anatomy: geometry",),
         rows=rows,
         details=[f"verse004:\n\n{table(verse)}", f"BICEPS:\n\n{table(biceps)}"],
     )

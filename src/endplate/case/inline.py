@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from endplate.anatomy.implants import ImplantMap
 from endplate.anatomy.model import Spine
 from endplate.case.gates import check_levels
 from endplate.case.request import Inputs, Parameters
@@ -17,6 +17,9 @@ from endplate.errors import InternalError, QualityGateError
 from endplate.imaging.scan_records import ScanCharacter
 from endplate.imaging.volume import Volume
 from endplate.planning.model import Plan
+
+if TYPE_CHECKING:
+    from endplate.anatomy.implants import ImplantMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +66,8 @@ def _read(inputs: Inputs, parameters: Parameters, tell: Tell) -> Scan:
 
 
 def _assess(scan: Scan, parameters: Parameters, tell: Tell) -> InMemory:
+    from endplate.anatomy.implants import ImplantMap
+
     files = _stage("assess", InMemory(scan), parameters, tell)
     spine, quality, implants = (files.get(name) for name in (SPINE, QUALITY, IMPLANTS))
     return InMemory(

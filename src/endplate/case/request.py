@@ -15,8 +15,7 @@ from endplate.devices.site import SiteFile, parse_site
 from endplate.errors import UsageError
 from endplate.imaging.calibration import parse_calibration
 from endplate.imaging.levels import parse_level
-from endplate.planning.given import GivenPath
-from endplate.planning.options import PlanOptions
+from endplate.planning.options import GivenPath, PlanOptions
 from endplate.planning.rules import Rules, load_rules
 
 SITE_NAME = "site file"

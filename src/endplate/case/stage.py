@@ -6,11 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from endplate.anatomy.implants import ImplantMap
 from endplate.anatomy.model import Spine
 from endplate.case.request import Inputs, Parameters
 from endplate.case.scan import Scan, ScanRecord, restore
@@ -19,6 +18,9 @@ from endplate.imaging.scan_records import ScanCharacter
 from endplate.imaging.volume import Volume
 from endplate.planning.model import Plan
 from endplate.sources import Finding
+
+if TYPE_CHECKING:
+    from endplate.anatomy.implants import ImplantMap
 
 SCAN = "scan.json"
 IMAGE = "image.nii.gz"
@@ -180,6 +182,7 @@ class CaseFiles:
         return kept
 
     def _read_implants(self) -> ImplantMap:
+        from endplate.anatomy.implants import ImplantMap
         from endplate.imaging.read import read_grid
 
         return ImplantMap(read_grid(self.folder / IMPLANTS, nearest=True))

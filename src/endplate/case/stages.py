@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from endplate.anatomy.implants import ImplantMap
 from endplate.case.scan import read_scan
 from endplate.case.stage import (
     IMAGE,
@@ -28,6 +28,9 @@ from endplate.case.stage import (
 from endplate.errors import InternalError
 from endplate.imaging.volume import Volume
 from endplate.sources import Finding
+
+if TYPE_CHECKING:
+    from endplate.anatomy.implants import ImplantMap
 
 
 def scan(view: StageView) -> Mapping[str, Payload]:
@@ -95,6 +98,8 @@ def plan(view: StageView) -> Mapping[str, Payload]:
 
 def _looked_for(image: Volume | None, implants: ImplantMap | None) -> ImplantMap | None:
     """An empty map where a CT was searched and holds no implant, so that the plan does not call them unchecked."""
+    from endplate.anatomy.implants import ImplantMap
+
     if implants is not None or image is None:
         return implants
     return ImplantMap(replace(image, data=np.zeros(image.shape, np.uint8), findings=()))

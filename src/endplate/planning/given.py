@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from endplate.anatomy.model import Side, Vec3, Vertebra
+from endplate.anatomy.model import Side, Vertebra
 from endplate.errors import QualityGateError, UsageError
 from endplate.imaging.volume import LabelMap
 from endplate.planning.access import ACCESS_OF_COUNT
@@ -17,6 +16,7 @@ from endplate.planning.evaluate import evaluate
 from endplate.planning.level_plan import PlanInputs, refused_outright
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.planning.needle_document import needle_document, reach_of
+from endplate.planning.options import GivenPath
 from endplate.planning.refusals import limit_name
 from endplate.planning.technique import decide_technique, tools_for
 from endplate.planning.views import level_views
@@ -25,15 +25,6 @@ from endplate.sources import Finding, finding
 
 MOST_NEEDLES = 2
 """Needles of one level at most, one a side."""
-
-
-@dataclass(frozen=True)
-class GivenPath:
-    """A straight path as given: any point of the axis behind the tip, and the tip, RAS mm."""
-
-    name: str
-    start_ras_mm: Vec3
-    tip_ras_mm: Vec3
 
 
 def plan_given(

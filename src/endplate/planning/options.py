@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
+from endplate.anatomy.model import Vec3
 from endplate.devices.balloons import Balloon
 from endplate.devices.cannulas import gauge_name, pick_gauge
 from endplate.devices.catalogue import Catalogue, load_catalogue
@@ -18,6 +19,15 @@ ACCESSES = ("bipedicular", "unipedicular")
 
 APPROACHES = ("transpedicular", "parapedicular", "extrapedicular")
 """Corridors a plan can be held to."""
+
+
+@dataclass(frozen=True)
+class GivenPath:
+    """A straight path as given: any point of the axis behind the tip, and the tip, RAS mm."""
+
+    name: str
+    start_ras_mm: Vec3
+    tip_ras_mm: Vec3
 
 
 @cache

@@ -10,10 +10,10 @@ from endplate.errors import QualityGateError
 from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.planning.cautions import questions
-from endplate.planning.given import GivenPath, plan_given
+from endplate.planning.given import plan_given
 from endplate.planning.level_plan import PlanInputs, plan_level
 from endplate.planning.model import Plan
-from endplate.planning.options import PlanOptions
+from endplate.planning.options import GivenPath, PlanOptions
 from endplate.planning.rules import Rules, load_rules
 from endplate.planning.session import session_of
 from endplate.planning.site_cautions import site_findings
