@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
-from endplate.anatomy.lesion_field import BoneField, box_of, expect, masked_smooth
+from endplate.anatomy.lesion_field import BoneField, box_of, distance_mm, expect, masked_smooth
 from endplate.anatomy.lesion_regions import Region, departures, diameter_mm
 from endplate.anatomy.posterior_wall import vein_zone, wall_defects
 from endplate.sources import value
@@ -42,7 +42,9 @@ def body_regions(field: BoneField, usual_hu: float | None) -> list[Region]:
     for region in departures(field, levelled, field.marrow, "blastic", "body", dense):
         if region.mean_hu < float(value("lesion.blastic_min_hu")):
             continue
-        if _is_vein(field, region.mask) or _at_endplate(field, region):
+        # The cortex round the vein's opening is dense, but not as large as this.
+        small = diameter_mm(field, region.mask) < float(value("lesion.vein_rim_mm"))
+        if (small and _is_vein(field, region.mask)) or _at_endplate(field, region):
             continue
         if _is_paired(field, region, residual):
             continue
@@ -83,7 +85,11 @@ def _without_roots(field: BoneField, residual: FloatArray) -> FloatArray:
     near = tuple(box)
     arch = grid.inside[near] & ~vertebra.body.mask[near]
     root = np.zeros_like(vertebra.body.mask)
-    root[near] = ndimage.distance_transform_edt(~arch) * grid.step_mm <= reach
+    root[near] = distance_mm(~arch, grid.step_mm) <= reach
+    # Beside the midline a lesion would be taken from itself, and roots do not reach there.
+    covered = np.flatnonzero(vertebra.body.mask.any(axis=(1, 2)))
+    clear = float(value("lesion.root_midline_share")) * 0.5 * (covered[-1] - covered[0] + 1) * grid.step_mm
+    root[np.abs(grid.coordinate(0) - vertebra.x_mid_mm) < clear] = False
     smooth = masked_smooth(residual, field.marrow, 1.5 / grid.step_mm)
     smooth = ndimage.grey_dilation(smooth, size=(3, 3, 3))
     mirrored = _reflected(field, smooth)

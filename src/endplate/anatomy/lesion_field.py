@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -89,12 +90,23 @@ def bone_field(vertebra: LocalVertebra, image: Volume, exclude: NDArray[np.bool_
         body_bad |= bad & grid.inside
     known = np.ones_like(bad)
     if body_bad.any():
-        known = ndimage.distance_transform_edt(~body_bad) * grid.step_mm > margin
-    depth = ndimage.distance_transform_edt(np.pad(grid.inside, 1))[1:-1, 1:-1, 1:-1] * grid.step_mm
+        known = distance_mm(~body_bad, grid.step_mm) > margin
+    depth = np.zeros(hu.shape, dtype=np.float32)
+    if grid.inside.any():
+        box = box_of(grid.inside)
+        depth[box] = distance_mm(grid.inside[box], grid.step_mm, edge=True)
     clear = max(float(value("lesion.cortex_clear_mm")), 1.4 * float(np.max(vertebra.field.spacing_mm)))
     # From the arch side the body has no cortex: depth below the whole vertebra's surface counts.
     marrow = vertebra.body.mask & (depth >= clear) & known
-    return BoneField(vertebra, hu, known, depth.astype(np.float32), marrow)
+    return BoneField(vertebra, hu, known, depth, marrow)
+
+
+def distance_mm(mask: NDArray[np.bool_], step_mm: float, *, edge: bool = False) -> NDArray[np.float32]:
+    """Distance of every voxel of a mask to the nearest voxel outside it, 0 outside; ``edge``: the border is outside."""
+    away: NDArray[np.float32] = edt.edt(
+        np.ascontiguousarray(mask), (step_mm,) * 3, black_border=edge, parallel=1
+    )
+    return away
 
 
 def _on_grid(
@@ -116,6 +128,8 @@ def _on_grid(
     crop = np.ascontiguousarray(source[box], dtype=np.float32)
     size = (int(shape[0]), int(shape[1]), int(shape[2]))
     values = resample_linear(crop, np.ascontiguousarray(chain[:3]), size)
+    if (voxels >= 0.0).all() and (voxels <= np.array(image.shape) - 1.0).all():
+        return values, np.ones(size, dtype=bool)
     inside = resample_linear(np.ones_like(crop), np.ascontiguousarray(chain[:3]), size) > 0.999
     return values, inside
 

@@ -16,6 +16,8 @@ from endplate.sources import value
 
 SEED_MM3 = 4.0
 """Smaller specks above the threshold begin no area."""
+OTHER_HALF_MIN = 0.2
+"""Least share of the voxels that says something of the bone's unevenness."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +83,7 @@ def departures(
     for scale in value("lesion.scales_mm"):
         smooth = sign * masked_smooth(residual, inside, float(scale) / step)
         values = smooth[inside]
-        middle = float(np.median(values))
-        noise = max(MAD_TO_SD * float(np.median(np.abs(values - middle))), floor * 1.5 / (1.5 + float(scale)))
+        noise = max(_unevenness(values), floor * 1.5 / (1.5 + float(scale)))
         threshold = np.maximum(limit_sd * noise, least_hu[box])
         pieces, count = ndimage.label(inside & (smooth > threshold))
         sizes = np.bincount(pieces.ravel(), minlength=count + 1)
@@ -108,6 +109,19 @@ def departures(
                 )
             )
     return found
+
+
+def _unevenness(values: FloatArray) -> float:
+    """Standard deviation of bone from what departs from the expectation (0) in the other direction than lesions do.
+
+    A lesion of a third of the body is in the deviation of all values, but not in that of the other half. The smaller
+    of both counts: the other half may hold what is no bone either.
+    """
+    spread = MAD_TO_SD * float(np.median(np.abs(values - np.median(values))))
+    other = values[values < 0.0]
+    if len(other) < OTHER_HALF_MIN * len(values):
+        return spread
+    return min(spread, MAD_TO_SD * float(np.median(-other)))
 
 
 def _half_way(
