@@ -107,7 +107,10 @@ def _rib_of(labels: LabelMap, number: int, box: tuple[slice, ...], dense: Mask) 
     stop = np.minimum([s.stop for s in box] + margin, labels.data.shape)
     part = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     bone = labels.data[part] == number
-    points = labels.volume.to_world(np.argwhere(bone) + start)
+    # Only extremes are asked for: the ends of each row of voxels hold them.
+    ends = bone.copy()
+    ends[1:-1] &= ~(bone[:-2] & bone[2:])
+    points = labels.volume.to_world(np.argwhere(ends) + start)
     low, high = float(points[:, 0].min()), float(points[:, 0].max())
     # Ribs stand behind the front half of the body and leave at its height; vessels and bowel with contrast do not.
     index = np.argwhere(dense[part] & (labels.data[part] == 0))
