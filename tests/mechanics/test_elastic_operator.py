@@ -51,9 +51,11 @@ def test_the_operator_is_the_assembled_one(shape: tuple[int, int, int]) -> None:
     layout.elements(fine)[:] = modulus
     grid = (fine, mode_constants(ORTHOTROPIC, SPACING), 2 * top.first, 2 * top.last, *top.shape)
     dots, work = np.zeros(layout.planes), np.zeros((2, 2, 3 * layout.plane + 16))
-    sweeps.apply(double, grid, np.ones_like(top.inverse), out, work, dots)
-    assert np.abs(layout.nodal(out) * h - wanted).max() < 1e-13 * scale
-    assert dots.sum() == pytest.approx((u * wanted).sum(), rel=1e-12)
+    for twin in sweeps.apply:
+        out[:] = np.nan
+        twin(double, grid, np.ones_like(top.inverse), out, work, dots)
+        assert np.abs(layout.nodal(out) * h - wanted).max() < 1e-13 * scale
+        assert dots.sum() == pytest.approx((u * wanted).sum(), rel=1e-12)
 
     single, b = double.astype(np.float32), np.zeros(layout.nodal_size, np.float32)
     for twin in sweeps.residual:
@@ -136,3 +138,10 @@ def test_unstable_materials_are_refused(
     with pytest.raises(UsageError) as caught:
         Elasticity.orthotropic(young, poisson, shear, "test")
     assert caught.value.code == "elasticity-unstable"
+
+
+def test_kept_machine_code_tells_the_twins_apart() -> None:
+    for twins in (sweeps.smooth, sweeps.apply, sweeps.residual):
+        names = {twin.py_func.__qualname__ for twin in twins}
+        assert len(names) == 2
+    assert [twin.targetoptions.get("parallel", False) for twin in sweeps.apply] == [True, False]

@@ -57,9 +57,8 @@ class Level:
     def __post_init__(self) -> None:
         layout = self.layout
         self.x, self.spare, self.d, self.b = (np.zeros(layout.nodal_size, np.float32) for _ in range(4))
-        serial = layout.nz * layout.ny * layout.nx < SERIAL_BELOW
-        self.twin = 1 if serial else 0
-        threads = 1 if serial else numba.get_num_threads()
+        self.twin = twin_for(layout)
+        threads = 1 if self.twin else numba.get_num_threads()
         self.work = np.zeros((threads, 2, 3 * layout.plane + 16), np.float32)
 
     @property
@@ -117,7 +116,7 @@ class Multigrid:
         scale = 1.0
         while True:
             inverse = np.zeros(layout.nodal_size, np.float32)
-            transfer.inverse_diagonal(
+            transfer.inverse_diagonal[twin_for(layout)](
                 flat, layout.nz, layout.ny, layout.nx, layout.row, free, diagonal * scale, inverse
             )
             first, last = layout.blocks(layout.elements(flat) > 0)
@@ -128,7 +127,7 @@ class Multigrid:
                 return levels
             coarse = layout.coarser()
             fewer = np.zeros(coarse.element_size, np.float32)
-            transfer.coarse_modulus(
+            transfer.coarse_modulus[twin_for(layout)](
                 flat, layout.nz, layout.ny, layout.nx, layout.row, held_ends(free), fewer, coarse.row
             )
             free = coarse_free(free, coarse)
@@ -197,6 +196,11 @@ class Multigrid:
         moved = np.zeros(forces.size, np.float32)
         moved[self._moving] = self._inverse @ forces.ravel()[self._moving]
         level.layout.nodal(level.x)[:] = moved.reshape(forces.shape).transpose(3, 0, 1, 2)
+
+
+def twin_for(layout: Layout) -> int:
+    """Which of two twin kernels suits a grid: 0 on all threads, 1 serial."""
+    return int(layout.nz * layout.ny * layout.nx < SERIAL_BELOW)
 
 
 def largest_eigenvalue(element: FloatArray) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -187,7 +186,8 @@ class _State:
             layout.rows,
             layout.row,
         )
-        self.work = np.zeros((numba.get_num_threads(), 2, 3 * layout.plane + 16))
+        self.twin = top.twin
+        self.work = np.zeros((len(top.work), 2, 3 * layout.plane + 16))
         self.touched = np.broadcast_to(nodes_of(kept > 0.0), model.node_shape)
         self.force = np.zeros(layout.nodal_size)
         if loading.force_n is not None:
@@ -201,10 +201,10 @@ class _State:
     def norm(self, displacement_mm: FloatArray) -> float:
         """Put displacements in place; norm of the forces that are then unbalanced."""
         self.layout.nodal(self.u)[:] = displacement_mm * self.spacing
-        sweeps.apply(self.u, self.grid, self.inverse, self.ap, self.work, self.dots)
+        sweeps.apply[self.twin](self.u, self.grid, self.inverse, self.ap, self.work, self.dots)
         self.r[:] = np.where(self.inverse > 0, self.force, 0.0)
         self.p[:] = 0.0
-        sweeps.advance(self.u, self.r, self.p, self.ap, 1.0, self.single, self.sums)
+        sweeps.advance[self.twin](self.u, self.r, self.p, self.ap, 1.0, self.single, self.sums)
         return float(np.sqrt(self.sums.sum()))
 
     def start_at(self, start_mm: FloatArray) -> FloatArray:
@@ -218,23 +218,23 @@ class _State:
     def iterate(self) -> float:
         """One step of conjugate gradients; norm of the unbalanced forces after it."""
         z = self.cycles.cycle()
-        sweeps.product(self.r, z, self.sums)
+        sweeps.product[self.twin](self.r, z, self.sums)
         energy = float(self.sums.sum())
         share = energy / self.energy if self.energy > 0.0 else 0.0
         self.energy = energy
-        sweeps.turn(self.p, z, share, self.sums.size)
-        sweeps.apply(self.p, self.grid, self.inverse, self.ap, self.work, self.dots)
+        sweeps.turn[self.twin](self.p, z, share, self.sums.size)
+        sweeps.apply[self.twin](self.p, self.grid, self.inverse, self.ap, self.work, self.dots)
         stiffness = float(self.dots.sum())
         if not (energy > 0.0 and stiffness > 0.0):  # a motion without resistance
             return float("inf")
         step = energy / stiffness
-        sweeps.advance(self.u, self.r, self.p, self.ap, step, self.single, self.sums)
+        sweeps.advance[self.twin](self.u, self.r, self.p, self.ap, step, self.single, self.sums)
         return float(np.sqrt(self.sums.sum()))
 
     def solution(self, iterations: int, first: float) -> Solution:
         """Displacements, the reactions that the prescribed ones need, and what is left unbalanced over ``first``."""
         everywhere = np.ones(self.layout.nodal_size, np.float32)
-        sweeps.apply(self.u, self.grid, everywhere, self.ap, self.work, self.dots)
+        sweeps.apply[self.twin](self.u, self.grid, everywhere, self.ap, self.work, self.dots)
         self.r[:] = np.where(self.inverse > 0, self.force - self.ap, 0.0)
         forces = self.layout.nodal(self.ap) * self.spacing
         return Solution(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numba
 
-from endplate.mechanics.compiled import kernel, twins
+from endplate.mechanics.compiled import twins
 from endplate.mechanics.lanes import fill, load, store
 from endplate.mechanics.layer import add_layer
 
@@ -85,18 +85,7 @@ def _begin(b: Any, inverse: Any, gain: Any, d: Any, x: Any, parts: Any) -> None:
             x[n] = first
 
 
-smooth = twins(_smooth)
-"""Polynomial smoothing step (threads, serial)."""
-
-residual = twins(_residual)
-"""Residual (threads, serial)."""
-
-begin = twins(_begin)
-"""First smoothing step (threads, serial)."""
-
-
-@kernel(parallel=True)
-def apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> None:
+def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> None:
     """out ← A·p in double precision on free nodes, 0 on others; ``dots`` takes p·out of each plane."""
     modulus, c, first, last, planes, rows, row = grid
     plane = rows * row
@@ -126,8 +115,7 @@ def apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> No
             below, above = above, below
 
 
-@kernel(parallel=True)
-def advance(u: Any, r: Any, p: Any, ap: Any, step: Any, single: Any, sums: Any) -> None:
+def _advance(u: Any, r: Any, p: Any, ap: Any, step: Any, single: Any, sums: Any) -> None:
     """u ← u + step·p, r ← r − step·ap, ``single`` ← r; ``sums`` takes r·r of each part."""
     parts = sums.size
     part = (u.size - 16) // parts
@@ -142,8 +130,7 @@ def advance(u: Any, r: Any, p: Any, ap: Any, step: Any, single: Any, sums: Any) 
         sums[t] = total
 
 
-@kernel(parallel=True)
-def product(r: Any, z: Any, sums: Any) -> None:
+def _product(r: Any, z: Any, sums: Any) -> None:
     """``sums`` takes r·z of each part."""
     parts = sums.size
     part = (r.size - 16) // parts
@@ -154,10 +141,31 @@ def product(r: Any, z: Any, sums: Any) -> None:
         sums[t] = total
 
 
-@kernel(parallel=True)
-def turn(p: Any, z: Any, share: Any, parts: Any) -> None:
+def _turn(p: Any, z: Any, share: Any, parts: Any) -> None:
     """p ← z + share·p."""
     part = (p.size - 16) // parts
     for t in numba.prange(parts):
         for n in range(t * part, (t + 1) * part):
             p[n] = z[n] + share * p[n]
+
+
+smooth = twins(_smooth)
+"""Polynomial smoothing step (threads, serial)."""
+
+residual = twins(_residual)
+"""Residual (threads, serial)."""
+
+begin = twins(_begin)
+"""First smoothing step (threads, serial)."""
+
+apply = twins(_apply)
+"""The operator in double precision (threads, serial)."""
+
+advance = twins(_advance)
+"""Step of conjugate gradients (threads, serial)."""
+
+product = twins(_product)
+"""Inner product (threads, serial)."""
+
+turn = twins(_turn)
+"""Next direction (threads, serial)."""

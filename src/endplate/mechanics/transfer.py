@@ -7,7 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from endplate.mechanics.compiled import kernel, twins
+from endplate.mechanics.compiled import twins
 
 
 def _restrict(r: Any, fine: Any, b: Any, coarse: Any, inverse: Any) -> None:
@@ -64,15 +64,7 @@ def _prolong(x: Any, fine: Any, nodes: Any, e: Any, coarse: Any, inverse: Any) -
                     x[o + 2 * i + 1] += np.float32(0.5) * (line[i] + line[i + 1])
 
 
-restrict = twins(_restrict)
-"""Fine forces → coarse forces (threads, serial)."""
-
-prolong = twins(_prolong)
-"""Coarse corrections → fine displacements (threads, serial)."""
-
-
-@kernel(parallel=True)
-def coarse_modulus(
+def _coarse_modulus(
     fine: Any, nz: Any, ny: Any, nx: Any, row: Any, held: Any, out: Any, coarse_row: Any
 ) -> None:
     """Modulus of the coarse elements: half way between arithmetic and harmonic mean of their eight children.
@@ -115,8 +107,7 @@ def coarse_modulus(
                 out[(up * coarse_ny + along) * coarse_row + across] = mean
 
 
-@kernel(parallel=True)
-def inverse_diagonal(
+def _inverse_diagonal(
     modulus: Any, nz: Any, ny: Any, nx: Any, row: Any, free: Any, diagonal: Any, out: Any
 ) -> None:
     """One over the operator's diagonal on free nodes that touch bone, else 0; ``free`` has shape (3, z, y, x)."""
@@ -132,3 +123,16 @@ def inverse_diagonal(
                 for q in range(3):
                     at = ((q * planes + k) * rows + j) * row + i
                     out[at] = 1.0 / (diagonal[q] * total) if total > 0.0 and free[q, k, j, i] else 0.0
+
+
+restrict = twins(_restrict)
+"""Fine forces → coarse forces (threads, serial)."""
+
+prolong = twins(_prolong)
+"""Coarse corrections → fine displacements (threads, serial)."""
+
+coarse_modulus = twins(_coarse_modulus)
+"""Moduli of the next coarser grid (threads, serial)."""
+
+inverse_diagonal = twins(_inverse_diagonal)
+"""One over the diagonal (threads, serial)."""
