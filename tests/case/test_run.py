@@ -88,7 +88,7 @@ def test_the_fractured_level_is_planned(planned: Path) -> None:
         "L2": True,
     }
     assert [name for name, level in levels.items() if level["fracture"]["flagged"]] == ["L1"]
-    assert "density-line-assumed" in {found["code"] for found in spine["findings"]}
+    assert "density-internal" in {found["code"] for found in spine["findings"]}
     assert "<svg" in (planned / "report.html").read_text()
 
 

@@ -65,9 +65,9 @@ def count_levels(labels: LabelMap, image: Volume | None = None, organs: OrganMap
     labels:
         VerSe ids (28 is T13, 25 L6, 26 the sacrum).
     image:
-        The CT on the same grid: ribs are seen in it where no organs are given.
+        The CT on the same grid: ribs are seen in it.
     organs:
-        Organs on the same grid; their ribs and sacrum are believed.
+        Organs on the same grid; their ribs and sacrum count beside what the CT shows.
     """
     boxes = ndimage.find_objects(labels.data)
     numbers = {n for n, box in enumerate(boxes, start=1) if box is not None and n in LEVEL_OF_ID}
@@ -84,12 +84,15 @@ def _ribs(
 ) -> dict[str, Rib]:
     """What each level from T9 to L2 bears."""
     looked_at = [x for x in levels if order(HIGHEST_LOOKED_AT) <= order(x) <= order(LOWEST_LOOKED_AT)]
+    seen: list[Mask] = []
     if organs is not None and "rib" in organs.names:
-        dense = organs.mask("rib")
-    elif image is not None:
-        dense = np.asarray(image.data) >= float(value("transitional.rib_hu"))
-    else:
+        seen.append(organs.mask("rib"))
+    if image is not None:
+        # A labelled rib often ends short of its joint; what the CT shows bridges the gap.
+        seen.append(np.asarray(image.data) >= float(value("transitional.rib_hu")))
+    if not seen:
         return dict.fromkeys(looked_at, "not in view")
+    dense = np.logical_or.reduce(seen)
     found: dict[str, Rib] = {}
     for level in looked_at:
         box = boxes[VERSE_IDS[level] - 1]
