@@ -224,7 +224,7 @@ def test_too_few_iterations_are_an_error() -> None:
     assert "after 2 iterations" in caught.value.what
 
 
-@pytest.mark.parametrize("kind", ["negative", "nan", "infinite", "void", "flat", "empty"])
+@pytest.mark.parametrize("kind", ["negative", "nan", "infinite", "huge", "tiny", "void", "flat", "empty"])
 def test_unusable_moduli_are_refused(kind: str) -> None:
     modulus = np.full((3, 4, 5), 100.0)
     if kind == "flat":
@@ -234,7 +234,9 @@ def test_unusable_moduli_are_refused(kind: str) -> None:
     elif kind == "void":
         modulus[:] = 0.0
     else:
-        modulus[1, 1, 1] = {"negative": -1.0, "nan": np.nan, "infinite": np.inf}[kind]
+        modulus[1, 1, 1] = {"negative": -1.0, "nan": np.nan, "infinite": np.inf, "huge": 1e39, "tiny": 1e-40}[
+            kind
+        ]
     with pytest.raises(UsageError) as caught:
         VoxelModel(modulus, (1.0, 1.0, 1.0), BONE)
     assert caught.value.exit_code == 2

@@ -17,6 +17,9 @@ from endplate.mechanics.pieces import loose_elements, nodes_of
 MAX_ITERATIONS = 300
 """Iterations after which a solve is given up."""
 
+SOFTEST_MPA, STIFFEST_MPA = 1e-6, 1e9
+"""Moduli far from any tissue or metal; beyond them single precision would overflow or lose its digits."""
+
 DRIFT = 2.0
 """Times the tolerance that the answer's own residual may reach."""
 
@@ -37,7 +40,7 @@ class VoxelModel:
     Raises
     ------
     UsageError
-        Not a grid of finite, non-negative moduli on voxels of positive size, or nothing in it.
+        Not a grid of non-negative moduli of a sane size on voxels of positive size, or nothing in it.
     """
 
     modulus_mpa: FloatArray
@@ -52,6 +55,8 @@ class VoxelModel:
             raise _unusable("a modulus is negative or no number")
         if not modulus.max() > 0.0:
             raise _unusable("every voxel is void")
+        if modulus.max() > STIFFEST_MPA or modulus[modulus > 0.0].min() < SOFTEST_MPA:
+            raise _unusable(f"a modulus is outside {SOFTEST_MPA:g} to {STIFFEST_MPA:g} MPa")
         spacing = np.asarray(self.spacing_mm, dtype=np.float64)
         if spacing.shape != (3,) or not np.isfinite(spacing).all() or spacing.min() <= 0.0:
             raise _unusable("the voxel size is not three positive lengths")
