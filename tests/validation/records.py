@@ -27,7 +27,11 @@ FOUND_IN_BONE = {
 """Modules of the anatomy that look for something in the bone; they do not shape what is measured of it."""
 
 GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-    "anatomy: geometry": ("anatomy", ("*",), tuple(name for names in FOUND_IN_BONE.values() for name in names)),
+    "anatomy: geometry": (
+        "anatomy",
+        ("*",),
+        tuple(name for names in FOUND_IN_BONE.values() for name in names),
+    ),
     "anatomy: lesions": ("anatomy", FOUND_IN_BONE["lesions"], ()),
     "anatomy: implants": ("anatomy", FOUND_IN_BONE["implants"], ()),
     "imaging: what kind of scan": (
