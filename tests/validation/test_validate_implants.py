@@ -117,7 +117,7 @@ def test_implants_are_masked_and_clean_bone_is_not() -> None:
         title="Earlier cement and metal",
         order=6,
         method=METHOD,
-        rooms=("anatomy", "synthetic"),
+        rooms=("anatomy: implants", "synthetic"),
         rows=rows,
     )
     assert false == 0
