@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-ROOMS_WITH_KERNELS = ("imaging", "anatomy", "synthetic", "planning")
+ROOMS_WITH_KERNELS = ("imaging", "anatomy", "synthetic", "planning", "mechanics")
 """Rooms whose compiled code is cached between runs."""
 
 
