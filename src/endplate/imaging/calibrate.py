@@ -192,9 +192,9 @@ def _for_contrast(calibration: Calibration, seen: ScanLook) -> tuple[Calibration
         relative_interval=math.hypot(
             calibration.relative_interval, float(value("contrast.density_interval_relative"))
         ),
+        # What one person's bone gains lies between nothing and about twice the mean that is taken off.
         absolute_interval=math.hypot(
-            calibration.absolute_interval,
-            float(value("contrast.density_interval_mgcc")) + (offset - taken),
+            calibration.absolute_interval, float(value("contrast.density_interval_mgcc")) + offset
         ),
     )
     if taken:
