@@ -13,7 +13,7 @@ from workers import spread_over
 from endplate.sources import value
 
 PAIRS = 200
-FIRST_SEED = 300000
+FIRST_SEED = 400000
 """No constant was chosen on these seeds; development used others (50000, 70000, 81000 and 90000 on)."""
 
 METHOD = f"""{PAIRS} three-level phantoms drawn from published normal variation (`synthetic.norms.random_spec`; T7–L5;

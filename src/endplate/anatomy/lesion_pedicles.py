@@ -111,7 +111,7 @@ def _dense(
     # The other side may be destroyed: the neighbours say what is usual too.
     usual = max(float(np.median(smooth[other])), float(np.median(cores_hu)) if cores_hu else 0.0)
     limit = usual + max(float(blastic["hu"]), float(blastic["share"]) * usual)
-    if float(np.median(smooth[core[side]])) < usual + 0.5 * (limit - usual):
+    if float(np.median(smooth[core[side]])) < usual + 0.25 * (limit - usual):
         return []
     dense = core[side] & (smooth > limit)
     found = []
