@@ -275,6 +275,7 @@ def _written(ds: Dataset, whole: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
         pydicom.dcmwrite(buffer, ds, enforce_file_format=False)
-    except Exception:  # pydicom refuses some of the values
+    # A value spoilt at random may be refused with any error; the file must then be spoilt in another way.
+    except Exception:
         return whole[:140] + bytes([whole[140] ^ 1]) + whole[141:]
     return buffer.getvalue()

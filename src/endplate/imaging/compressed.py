@@ -89,6 +89,7 @@ def decodable(transfer_syntax: str) -> bool:
         return True
     try:
         return DECODERS.get(transfer_syntax, "") in get_decoder(transfer_syntax).available_plugins
+    # pydicom has no decoder object at all for a transfer syntax that it does not know.
     except NotImplementedError:
         return False
 

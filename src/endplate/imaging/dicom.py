@@ -210,6 +210,7 @@ def _parsed(content: bytes, where: str) -> Dataset:
         return read_dataset(content)
     except EndplateError:
         raise
+    # A damaged file makes pydicom raise errors of many kinds; all mean the same to the user.
     except Exception:  # pydicom answers damage with whatever its code raises
         raise _damaged(where) from None
 

@@ -67,11 +67,11 @@ def read_dicom_seg(path: Path, id_of: IdOfName, image: Volume | None = None) -> 
         content = _content(path)
         try:
             return _read(content, id_of, image)
-        except EndplateError:
+        except (EndplateError, MemoryError):
             raise
-        except MemoryError:
-            raise
-        except Exception:  # pydicom answers damage with whatever its parsers raise
+        # A damaged file makes pydicom raise errors of many kinds; all mean the same to the user. Our own words and want
+        # of memory went on above.
+        except Exception:
             raise file_unreadable(KIND, "it is damaged") from None
 
 

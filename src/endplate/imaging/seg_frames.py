@@ -135,6 +135,7 @@ def frame_pixels(dataset: Dataset, index: int) -> NDArray[Any]:
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         try:
             frame: NDArray[Any] = pixel_array(dataset, index=index)
+        # pydicom's: no installed decoder could read the frame (RuntimeError), or it knows none.
         except (RuntimeError, NotImplementedError):
             raise InputError(
                 "unsupported-transfer-syntax",
