@@ -11,9 +11,20 @@ from typing import Any
 
 import numba
 
-from endplate.mechanics.compiled import twins
+from endplate.mechanics.compiled import kernel, twins
 from endplate.mechanics.lanes import fill, load, store
 from endplate.mechanics.layer import add_layer
+
+
+@kernel()
+def _enter(x: Any, grid: Any, width: Any, low: Any, below: Any, above: Any) -> None:
+    """Begin a slab at its plane ``low``: ``below`` takes what the layer under it adds, ``above`` nothing."""
+    modulus, c, first, last, planes, rows, row = grid
+    below[:] = 0
+    above[:] = 0
+    if low > 0:
+        add_layer(x, modulus, c, low - 1, planes, rows, row, width, first, last, above, below)
+        above[:] = 0
 
 
 def _smooth(
@@ -27,11 +38,7 @@ def _smooth(
     for t in numba.prange(threads):
         below, above = work[t, 0], work[t, 1]
         low, high = planes * t // threads, planes * (t + 1) // threads
-        below[:] = 0
-        above[:] = 0
-        if low > 0:
-            add_layer(x, modulus, c, low - 1, planes, rows, row, 16, first, last, above, below)
-            above[:] = 0
+        _enter(x, grid, 16, low, below, above)
         k, g = fill(keep), fill(gain)
         for p in range(low, high):
             if p < planes - 1:
@@ -57,11 +64,7 @@ def _residual(x: Any, grid: Any, b: Any, inverse: Any, out: Any, work: Any) -> N
     for t in numba.prange(threads):
         below, above = work[t, 0], work[t, 1]
         low, high = planes * t // threads, planes * (t + 1) // threads
-        below[:] = 0
-        above[:] = 0
-        if low > 0:
-            add_layer(x, modulus, c, low - 1, planes, rows, row, 16, first, last, above, below)
-            above[:] = 0
+        _enter(x, grid, 16, low, below, above)
         for p in range(low, high):
             if p < planes - 1:
                 add_layer(x, modulus, c, p, planes, rows, row, 16, first, last, below, above)
@@ -94,11 +97,7 @@ def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> N
     for t in numba.prange(threads):
         below, above = work[t, 0], work[t, 1]
         low, high = planes * t // threads, planes * (t + 1) // threads
-        below[:] = 0
-        above[:] = 0
-        if low > 0:
-            add_layer(p, modulus, c, low - 1, planes, rows, row, 8, first, last, above, below)
-            above[:] = 0
+        _enter(p, grid, 8, low, below, above)
         for k in range(low, high):
             if k < planes - 1:
                 add_layer(p, modulus, c, k, planes, rows, row, 8, first, last, below, above)
