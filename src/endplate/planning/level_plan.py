@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from endplate.anatomy.implants import ImplantMap
 from endplate.anatomy.model import Side, Spine, Vertebra
 from endplate.devices.cannulas import Cannula
-from endplate.errors import UsageError
+from endplate.errors import InternalError
 from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.planning.access import (
@@ -264,7 +264,7 @@ def _document(scene: LevelScene, sides: Sides, decisions: list[Decision], inputs
     noted: list[Finding] = []
     for result in chosen:
         if result.path is None or result.tool is None:
-            raise UsageError(
+            raise InternalError(
                 "access-without-path", "A side without a path was chosen.", do="Please report this."
             )
         document, found = needle_document(
