@@ -3,6 +3,10 @@
 Threads take slabs of node planes. A slab's lowest plane also needs the layer of elements below it, which is
 computed again rather than handed over: no thread writes another's plane, and a sum never depends on the number of
 threads. Levels too small for threads use the serial twins.
+
+Sums have loops of their own that write nothing. In a loop that also writes, the machine code asks at run time
+whether its arrays lie apart, and adds in another order if it cannot be sure: the last bit would depend on where
+memory happened to be given out.
 """
 
 from __future__ import annotations
@@ -106,9 +110,9 @@ def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> N
                 o = q * component + k * plane
                 s = q * plane
                 for n in range(plane):
-                    force = below[s + n] if inverse[o + n] > 0 else 0.0
-                    out[o + n] = force
-                    total += force * p[o + n]
+                    out[o + n] = below[s + n] if inverse[o + n] > 0 else 0.0
+                for n in range(o, o + plane):
+                    total += out[n] * p[n]
             dots[k] = total
             below[:] = 0
             below, above = above, below
@@ -125,7 +129,8 @@ def _advance(u: Any, r: Any, p: Any, ap: Any, step: Any, single: Any, sums: Any)
             rest = r[n] - step * ap[n]
             r[n] = rest
             single[n] = rest
-            total += rest * rest
+        for n in range(t * part, (t + 1) * part):
+            total += r[n] * r[n]
         sums[t] = total
 
 
