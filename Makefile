@@ -15,6 +15,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCE_HASH = $(shell find src -name '*.py' -print0 | LC_ALL=C sort -z | xargs -0 cat | cksum | cut -d' ' -f1)
 NUMBA_CACHE = $(CURDIR)/build/numba-$(SOURCE_HASH)
 
+# Processes that share the tests; the files of one go to the same process.
+TEST_JOBS ?= 2
+
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
@@ -41,7 +44,7 @@ demo: $(VENV)/.installed ## the main job on the public sample CT (a phantom wher
 
 test: $(VENV)/.installed-test ## all tests but the heavy validation; real data where ENDPLATE_DATA names them
 	@rm -rf build/numba-*
-	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/python -m pytest
+	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile
 
 lint: $(VENV)/.installed-lint ## ruff and mypy
 	$(BIN)/ruff check .

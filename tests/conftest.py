@@ -13,7 +13,6 @@ settings.register_profile("steady", derandomize=True, database=None, deadline=No
 settings.load_profile("steady")  # the same examples each time, on however slow a machine
 
 REAL_DATA_VARIABLE = "ENDPLATE_DATA"
-_REAL = pytest.StashKey[dict[str, set[str]]]()
 
 
 @pytest.fixture(scope="session")
@@ -28,42 +27,44 @@ def data_dir() -> Path:
     return folder
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Open the count of real-data tests."""
-    config.stash[_REAL] = {"run": set(), "skipped": set()}
+class RealDataCount:
+    """Counts the tests that ran on real data, from the reports of all workers."""
 
+    def __init__(self) -> None:
+        self.run: set[str] = set()
+        self.skipped: set[str] = set()
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):
-    """Count a real-data test as run or skipped."""
-    report = yield
-    if item.get_closest_marker("real_data") is not None:
-        count = item.config.stash[_REAL]
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a real-data test as run or skipped."""
+        if "real_data" not in report.keywords:
+            return
         if report.skipped and not hasattr(report, "wasxfail"):
-            count["skipped"].add(item.nodeid)
+            self.skipped.add(report.nodeid)
         elif report.when == "call":
-            count["run"].add(item.nodeid)
-    return report
+            self.run.add(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """A skipped real-data test is a failure where real data were promised."""
+        promised = os.environ.get(REAL_DATA_VARIABLE)
+        if promised and self.skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say how many tests ran on real data."""
+        terminalreporter.write_line(f"real data: {len(self.run)} run, {len(self.skipped)} skipped")
+        if os.environ.get(REAL_DATA_VARIABLE) and self.skipped:
+            terminalreporter.write_line(
+                f"FAILED: {REAL_DATA_VARIABLE} is set, so these must not be skipped:", red=True
+            )
+            for node in sorted(self.skipped):
+                terminalreporter.write_line(f"  {node}")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A skipped real-data test is a failure where real data were promised."""
-    skipped = session.config.stash[_REAL]["skipped"]
-    if os.environ.get(REAL_DATA_VARIABLE) and skipped and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how many tests ran on real data."""
-    count = config.stash[_REAL]
-    terminalreporter.write_line(f"real data: {len(count['run'])} run, {len(count['skipped'])} skipped")
-    if os.environ.get(REAL_DATA_VARIABLE) and count["skipped"]:
-        terminalreporter.write_line(
-            f"FAILED: {REAL_DATA_VARIABLE} is set, so these must not be skipped:", red=True
-        )
-        for node in sorted(count["skipped"]):
-            terminalreporter.write_line(f"  {node}")
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the count of real-data tests; a worker's reports are counted where they come together."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(RealDataCount())
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,13 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has
 def stop_while_measuring(files: Any, out: Path, number: signal.Signals) -> subprocess.Popen[str]:
     """Start an assessment, send the signal as soon as the vertebrae are being measured, and wait for the end."""
     words = ["assess", str(files.ct), "--labels", str(files.labels), "--out", str(out)]
-    process = subprocess.Popen([sys.executable, "-m", "endplate", *words], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "endplate", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background of a shell ignore an interrupt, and so would what they start.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    )
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("Measuring"):
