@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,18 @@ import pytest
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_count() -> Iterator[None]:
+    """Tests that run in the background of a shell ignore an interrupt, and so would the programs they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def stop_while_measuring(files: Any, out: Path, number: signal.Signals) -> subprocess.Popen[str]:
     """Start an assessment, send the signal as soon as the vertebrae are being measured, and wait for the end."""
     words = ["assess", str(files.ct), "--labels", str(files.labels), "--out", str(out)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "endplate", *words],
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests that run in the background of a shell ignore an interrupt, and so would what they start.
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
-    )
+    process = subprocess.Popen([sys.executable, "-m", "endplate", *words], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("Measuring"):
