@@ -11,14 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from endplate.anatomy.axes import FloatArray, unit
-from endplate.anatomy.model import Frame, Pedicle, Vec3
+from endplate.anatomy.model import Frame, Pedicle
 from endplate.anatomy.revisit import axes_of
 from endplate.planning.model import Checkpoint, CheckpointName
 from endplate.planning.room_geometry import PathPoints
+from endplate.planning.rounding import DIGITS, rounded, rounded_point
 from endplate.sources import Finding, finding
-
-DIGITS = 6
-"""Decimals kept in the document."""
 
 RING_POINTS = 48
 """Points of the circle that stands for a pedicle whose outline is not known."""
@@ -145,10 +143,10 @@ def checkpoints(
         stops.append(
             Checkpoint(
                 name=name,
-                tip_ras_mm=_vec(place),
+                tip_ras_mm=rounded_point(place),
                 depth_mm=round(depth, DIGITS),
                 skin_depth_mm=None if skin is None else round(skin + depth, DIGITS),
-                lateral_of_medial_ring_mm=_rounded(seen.lateral_of_ring_mm(place)),
+                lateral_of_medial_ring_mm=rounded(seen.lateral_of_ring_mm(place)),
                 beyond_posterior_wall_mm=round(seen.beyond_wall_mm(place), DIGITS),
                 ap_text=_ap_text(name, points, seen, place),
                 lateral_text=_lateral_text(name, seen, place, body_depth_mm),
@@ -266,12 +264,3 @@ def _border_words(seen: Sight, place: FloatArray) -> str:
 def _side(aside: float, side: str) -> str:
     other = "left" if side == "right" else "right"
     return side if aside > 0.0 else other
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, DIGITS)
-
-
-def _vec(point: FloatArray) -> Vec3:
-    x, y, z = (round(float(component), DIGITS) for component in point)
-    return x, y, z

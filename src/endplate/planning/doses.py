@@ -19,6 +19,7 @@ import numpy as np
 
 from endplate.anatomy.model import HeightTriple, Vertebra
 from endplate.planning.model import CementDose, Decision, LadderStep
+from endplate.planning.rounding import rounded
 from endplate.planning.rules import Rules
 
 DOSE_STEP_ML = 0.1
@@ -140,16 +141,16 @@ def cement_dose(
     volume = None if wanted is None else _tenths(wanted)
     split = () if volume is None else _split(volume, needles, balloons_ml)
     inputs: dict[str, str | float | bool | None] = {
-        "body volume, ml": _round(vertebra.body_volume_ml),
-        "cancellous volume, ml": _round(cancellous),
-        "expected volume, ml": _round(expected_volume_ml(vertebra)),
+        "body volume, ml": rounded(vertebra.body_volume_ml),
+        "cancellous volume, ml": rounded(cancellous),
+        "expected volume, ml": rounded(expected_volume_ml(vertebra)),
         "aim, fraction": own.target_fraction,
         "least, ml": own.min_ml,
         "cap of the level, ml": bounds.cap_ml,
-        "bound by filling, ml": _round(bounds.fill_ml),
-        "bound by lost volume, ml": _round(bounds.regain_ml),
+        "bound by filling, ml": rounded(bounds.fill_ml),
+        "bound by lost volume, ml": rounded(bounds.regain_ml),
         "cleft, ml": cleft,
-        "balloons, ml": _round(sum(balloons_ml)) if balloons_ml else None,
+        "balloons, ml": rounded(sum(balloons_ml)) if balloons_ml else None,
         "needles": float(needles),
     }
     text = _text(volume, limited, split, cleft, bounds, rules)
@@ -243,7 +244,3 @@ def _mean_height(heights: HeightTriple) -> float | None:
 
 def _tenths(volume: float) -> float:
     return round(float(np.floor(volume / DOSE_STEP_ML + 1e-6)) * DOSE_STEP_ML, 6)
-
-
-def _round(number: float | None) -> float | None:
-    return None if number is None else round(number, 6)

@@ -14,17 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from endplate.anatomy.axes import FloatArray
-from endplate.anatomy.model import Vec3
 from endplate.devices.balloons import Balloon
 from endplate.planning.axis_room import WALLS, AxisRoom
 from endplate.planning.model import KyphoplastyPath
+from endplate.planning.rounding import DIGITS, rounded_point
 from endplate.planning.rules import Rules
 
 SHIFT_MM = 0.5
 """Step by which a balloon's place along the axis is tried."""
-
-DIGITS = 6
-"""Decimals kept in the document."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +153,11 @@ def kyphoplasty_points(needle: NeedleRoom, fit: BalloonFit, rules: Rules) -> Kyp
     cannula = needle.wall_depth_mm + own.cannula_beyond_wall_mm
     half = 0.5 * fit.balloon.marker_spacing_mm
     return KyphoplastyPath(
-        cannula_end_ras_mm=_vec(needle.point(cannula)),
-        channel_end_ras_mm=_vec(needle.point(fit.middle_mm + half + own.channel_past_balloon_mm)),
+        cannula_end_ras_mm=rounded_point(needle.point(cannula)),
+        channel_end_ras_mm=rounded_point(needle.point(fit.middle_mm + half + own.channel_past_balloon_mm)),
         balloon_markers_ras_mm=(
-            _vec(needle.point(fit.middle_mm - half)),
-            _vec(needle.point(fit.middle_mm + half)),
+            rounded_point(needle.point(fit.middle_mm - half)),
+            rounded_point(needle.point(fit.middle_mm + half)),
         ),
         cannula_beyond_wall_mm=round(own.cannula_beyond_wall_mm, DIGITS),
         balloon_to_anterior_wall_mm=round(balloon_distance_mm(needle, fit, "anterior"), DIGITS),
@@ -208,8 +205,3 @@ def _depth_fraction(needle: NeedleRoom, depth_mm: float) -> float:
     """Share of the way from the posterior to the anterior wall at a depth."""
     behind, ahead = needle.room.at("posterior", depth_mm), needle.room.at("anterior", depth_mm)
     return behind / max(behind + ahead, 1e-9)
-
-
-def _vec(point: FloatArray) -> Vec3:
-    x, y, z = (round(float(component), DIGITS) for component in point)
-    return x, y, z

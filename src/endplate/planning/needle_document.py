@@ -7,7 +7,6 @@ from dataclasses import replace as replaced
 import numpy as np
 
 from endplate.anatomy.axes import FloatArray
-from endplate.anatomy.model import Vec3
 from endplate.imaging.carm import Reach, default_reach
 from endplate.planning.checkpoints import checkpoints, ring_findings, sight
 from endplate.planning.model import (
@@ -18,14 +17,12 @@ from endplate.planning.model import (
 )
 from endplate.planning.path import Path
 from endplate.planning.room_geometry import PathPoints
+from endplate.planning.rounding import DIGITS, rounded_point
 from endplate.planning.rules import Rules
 from endplate.planning.scene import LevelScene
 from endplate.planning.skin import skin_entry
 from endplate.planning.views import bulls_eye
 from endplate.sources import Finding
-
-DIGITS = 6
-"""Decimals kept in the document."""
 
 
 def reach_of(rules: Rules) -> Reach:
@@ -71,11 +68,11 @@ def needle_document(
         approach=path.approach,
         gauge=path.gauge,
         outer_diameter_mm=outer_diameter_mm,
-        skin_ras_mm=None if skin is None else _vec(skin),
-        entry_ras_mm=_vec(path.entry_ras_mm),
-        isthmus_ras_mm=_vec(path.isthmus_ras_mm),
-        posterior_wall_ras_mm=_vec(path.posterior_wall_ras_mm),
-        tip_ras_mm=_vec(path.tip_ras_mm),
+        skin_ras_mm=None if skin is None else rounded_point(skin),
+        entry_ras_mm=rounded_point(path.entry_ras_mm),
+        isthmus_ras_mm=rounded_point(path.isthmus_ras_mm),
+        posterior_wall_ras_mm=rounded_point(path.posterior_wall_ras_mm),
+        tip_ras_mm=rounded_point(path.tip_ras_mm),
         kyphoplasty=kyphoplasty,
         margins_mm=path.margins_mm,
         margins_derated_mm=path.margins_derated_mm,
@@ -122,8 +119,3 @@ def posterior_wall_points(scene: LevelScene) -> FloatArray:
 
 def _length(start: FloatArray, end: FloatArray) -> float:
     return round(float(np.linalg.norm(np.asarray(end) - np.asarray(start))), DIGITS)
-
-
-def _vec(point: FloatArray) -> Vec3:
-    x, y, z = (round(float(component), DIGITS) for component in point)
-    return x, y, z

@@ -8,6 +8,7 @@ from endplate.devices.catalogue import Catalogue
 from endplate.errors import UsageError
 from endplate.planning.model import Decision
 from endplate.planning.options import PlanOptions
+from endplate.planning.rounding import rounded
 from endplate.planning.rules import Rules
 
 AGE_UNKNOWN = "The CT does not tell the fracture's age"
@@ -35,16 +36,16 @@ def decide_technique(vertebra: Vertebra, options: PlanOptions, rules: Rules) -> 
         "fracture seen": vertebra.fracture.flagged,
         "Genant grade": grade,
         "Genant grade for a balloon": limits.genant_min,
-        "wedge angle, degrees": _round(wedge),
+        "wedge angle, degrees": rounded(wedge),
         "wedge angle for a balloon, degrees": limits.wedge_deg,
-        "height loss": _round(vertebra.height_loss),
+        "height loss": rounded(vertebra.height_loss),
         "height loss of a vertebra plana": limits.plana_loss,
-        "trabecular HU": _round(vertebra.density.mean_hu),
+        "trabecular HU": rounded(vertebra.density.mean_hu),
         "HU of a sclerotic body": limits.sclerotic_hu,
         "weeks since fracture": options.fracture_weeks,
         "weeks after which it has set": limits.recent_weeks,
-        "widest pedicle, mm": _round(widest),
-        f"needed for {thinnest_access.gauge}, mm": _round(needed),
+        "widest pedicle, mm": rounded(widest),
+        f"needed for {thinnest_access.gauge}, mm": rounded(needed),
     }
     rule, outcome, text = _technique(vertebra, options, rules, widest >= needed, thinnest_access)
     proposed = text
@@ -152,7 +153,7 @@ def tools_for(technique: str, options: PlanOptions, rules: Rules) -> tuple[Decis
         "balloon asked for": options.balloon,
     }
     for tool in tools:
-        inputs[f"circle needed for {tool.gauge}, mm"] = _round(needed_diameter_mm(tool, rules))
+        inputs[f"circle needed for {tool.gauge}, mm"] = rounded(needed_diameter_mm(tool, rules))
     source = "user" if named is not None else rules.source("search.gauges")
     decision = Decision(
         rule_id="search.gauges",
@@ -195,7 +196,3 @@ def _widest_pedicle(vertebra: Vertebra) -> float:
 
 def _thinnest_access(catalogue: Catalogue) -> Cannula:
     return min(catalogue.access_systems.values(), key=lambda tool: tool.outer_diameter_mm)
-
-
-def _round(number: float | None) -> float | None:
-    return None if number is None else round(number, 6)
