@@ -42,11 +42,11 @@ class Level:
     """One grid of the hierarchy with its working memory."""
 
     layout: Layout
-    modulus: Single
     constants: Single
-    inverse: Single
-    first: NDArray[np.int32]
-    last: NDArray[np.int32]
+    modulus: Single = field(init=False)
+    inverse: Single = field(init=False)
+    first: NDArray[np.int32] = field(init=False)
+    last: NDArray[np.int32] = field(init=False)
     x: Single = field(init=False)
     spare: Single = field(init=False)
     d: Single = field(init=False)
@@ -56,6 +56,9 @@ class Level:
 
     def __post_init__(self) -> None:
         layout = self.layout
+        self.modulus = np.zeros(layout.element_size, np.float32)
+        self.inverse = np.zeros(layout.nodal_size, np.float32)
+        self.first, self.last = (np.zeros((layout.nz, layout.ny), np.int32) for _ in range(2))
         self.x, self.spare, self.d, self.b = (np.zeros(layout.nodal_size, np.float32) for _ in range(4))
         self.twin = twin_for(layout)
         threads = 1 if self.twin else numba.get_num_threads()
@@ -102,37 +105,40 @@ class Multigrid:
         scale = np.tile(1.0 / spacing, 8)
         self._element = element * np.outer(scale, scale)  # for unknowns u·h
         self._constants = mode_constants(elasticity, spacing)
-        self.levels = self._build(modulus, free)
-        self._pick_coarsest()
+        self._free = free
+        self.levels = self._grids(*modulus.shape)
         self._steps = chebyshev_steps(largest_eigenvalue(self._element), DEGREE, BAND)
+        self.change_modulus(modulus)
+        for level in self.levels:
+            level.first[:], level.last[:] = level.layout.blocks(level.layout.elements(level.modulus) > 0)
 
-    def _build(self, modulus: FloatArray, free: NDArray[np.bool_]) -> list[Level]:
-        nz, ny, nx = modulus.shape
+    def _grids(self, nz: int, ny: int, nx: int) -> list[Level]:
         layout = Layout(nz, ny, nx)
-        flat = np.zeros(layout.element_size, np.float32)
-        layout.elements(flat)[:] = modulus
-        diagonal = np.diag(self._element)[:3].copy()
         levels: list[Level] = []
         scale = 1.0
         while True:
-            inverse = np.zeros(layout.nodal_size, np.float32)
-            transfer.inverse_diagonal[twin_for(layout)](
-                flat, layout.nz, layout.ny, layout.nx, layout.row, free, diagonal * scale, inverse
-            )
-            first, last = layout.blocks(layout.elements(flat) > 0)
-            levels.append(
-                Level(layout, flat, (scale * self._constants).astype(np.float32), inverse, first, last)
-            )
+            levels.append(Level(layout, (scale * self._constants).astype(np.float32)))
             if layout.freedoms <= COARSEST_FREEDOMS:
                 return levels
-            coarse = layout.coarser()
-            fewer = np.zeros(coarse.element_size, np.float32)
-            transfer.coarse_modulus[twin_for(layout)](
-                flat, layout.nz, layout.ny, layout.nx, layout.row, held_ends(free), fewer, coarse.row
-            )
-            free = coarse_free(free, coarse)
             # Stiffness per unit modulus grows with the voxel's size.
-            layout, flat, scale = coarse, fewer, 2.0 * scale
+            layout, scale = layout.coarser(), 2.0 * scale
+
+    def change_modulus(self, modulus: FloatArray) -> None:
+        """Go on with other moduli; voids stay where they are."""
+        free = self._free
+        diagonal = np.diag(self._element)[:3].copy()
+        self.levels[0].layout.elements(self.levels[0].modulus)[:] = modulus
+        for level, coarse in zip(self.levels, [*self.levels[1:], None], strict=True):
+            layout, twin = level.layout, level.twin
+            size = layout.nz, layout.ny, layout.nx, layout.row
+            transfer.inverse_diagonal[twin](level.modulus, *size, free, diagonal, level.inverse)
+            if coarse is not None:
+                transfer.coarse_modulus[twin](
+                    level.modulus, *size, held_ends(free), coarse.modulus, coarse.layout.row
+                )
+                free = coarse_free(free, coarse.layout)
+                diagonal *= 2.0
+        self._pick_coarsest()
 
     def _pick_coarsest(self) -> None:
         """Pseudo-inverse of the coarsest operator on its free freedoms."""
