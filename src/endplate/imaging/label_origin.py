@@ -1,0 +1,256 @@
+"""How a label map was made, kept with it: what later steps need to trust its edges no more than they deserve."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from endplate.errors import InputError
+from endplate.imaging.layout import header_bytes
+from endplate.imaging.refusals import reading
+from endplate.imaging.stored import sha256_of
+from endplate.imaging.write import replacing
+
+SCHEMA = "endplate/label-origin/1"
+
+NRRD_KEY = "EndplateLabelOrigin"
+"""Key of the origin among the key/value pairs of an NRRD header."""
+
+SIDECAR_SUFFIX = ".origin.json"
+"""End of the name of the file beside a label map."""
+
+COMMENT_CODE = 6
+"""Code of a NIfTI header extension that holds text."""
+
+LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".dcm")
+"""Ends of the names of label files that an origin is kept with."""
+
+_LIMIT_BYTES = 4 << 20
+_NIFTI1_SIZE, _NIFTI2_SIZE = 348, 540
+
+Point = tuple[float, float, float]
+MadeBy = Literal["clicks", "segmenter", "given"]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Click(_Document):
+    """One point that a user set in a vertebral body."""
+
+    level: str
+    ras_mm: Point
+
+
+class Tool(_Document):
+    """The program that made the labels."""
+
+    name: str
+    version: str | None = None
+    """``None`` where it does not say."""
+    command: tuple[str, ...] = ()
+    """As it was called, with words in place of paths."""
+
+
+class LevelOrigin(_Document):
+    """How well one level is known.
+
+    Unknown is ``None``: a map that was given says nothing of its own quality.
+    """
+
+    level: str
+    quality: float | None = None
+    """0 (nothing fits) to 1."""
+    label_error_mm: float | None = None
+    """How far the edge of the label may lie from that of the bone; margins are derated by it."""
+    assumed: tuple[str, ...] = ()
+    """What was taken for granted, a sentence each."""
+
+
+class LabelOrigin(_Document):
+    """How the labels of one CT were made."""
+
+    schema_: Literal["endplate/label-origin/1"] = Field(default="endplate/label-origin/1", alias="schema")
+    made_by: MadeBy
+    ct_fingerprint: str | None = None
+    """Of the CT that they were made on (``fingerprint.ct_fingerprint``); ``None`` where no CT was given."""
+    clicks: tuple[Click, ...] = ()
+    tool: Tool | None = None
+    mended: tuple[str, ...] = ()
+    """What was mended afterwards, in order, a sentence each."""
+    levels: tuple[LevelOrigin, ...] = ()
+
+    def of_level(self, level: str) -> LevelOrigin | None:
+        """What is known of one level."""
+        return next((origin for origin in self.levels if origin.level == level), None)
+
+    def to_text(self) -> str:
+        """JSON in ASCII on one line; equal origins give equal bytes."""
+        content = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class Sidecar(_Document):
+    """The file beside a label map; it holds only for the bytes that it names."""
+
+    schema_: Literal["endplate/label-sidecar/1"] = Field(default="endplate/label-sidecar/1", alias="schema")
+    labels_sha256: str
+    origin: LabelOrigin
+
+
+def read_label_origin(path: Path) -> LabelOrigin | None:
+    """Return how a label map was made, from the file itself or else from its sidecar.
+
+    Parameters
+    ----------
+    path:
+        A label map of any form.
+
+    Returns
+    -------
+    LabelOrigin or None
+        ``None`` where nothing is known: another program wrote the map, or it was changed after its sidecar was written.
+
+    Raises
+    ------
+    InputError
+        ``file-not-found``, ``file-not-readable``, ``label-origin-damaged`` (it says how it was made, unreadably).
+    """
+    with reading(path):
+        if path.is_dir():
+            return None
+        text = _embedded(path)
+        if text is not None:
+            return _parsed(text)
+        beside = sidecar_of(path)
+        if not beside.is_file():
+            return None
+        with beside.open("rb") as file:
+            content = file.read(_LIMIT_BYTES)
+        try:
+            sidecar = Sidecar.model_validate_json(content)
+        except ValidationError:
+            raise _damaged() from None
+        return sidecar.origin if sidecar.labels_sha256 == sha256_of(path) else None
+
+
+def write_sidecar(path: Path, origin: LabelOrigin) -> Path:
+    """Write the origin beside a label file that is already whole; return where.
+
+    Raises
+    ------
+    UsageError
+        ``output-not-writable``.
+    """
+    sidecar = Sidecar(labels_sha256=sha256_of(path), origin=origin)
+    content = sidecar.model_dump(mode="json", by_alias=True)
+    beside = sidecar_of(path)
+    with replacing(beside) as file:
+        file.write((json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii"))
+    return beside
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the sidecar of a label file stands: ``labels.nii.gz`` has ``labels.origin.json``."""
+    suffix = next((end for end in LABEL_SUFFIXES if path.name.lower().endswith(end)), path.suffix)
+    stem = path.name[: len(path.name) - len(suffix)] if suffix else path.name
+    return path.with_name(stem + SIDECAR_SUFFIX)
+
+
+def _embedded(path: Path) -> str | None:
+    """The text in the file's own header that claims to be an origin."""
+    name = path.name.lower()
+    try:
+        if name.endswith((".nii", ".nii.gz")):
+            return next((text for text in _nifti_comments(path) if _claims(text)), None)
+        if name.endswith((".nrrd", ".nhdr")):
+            return _nrrd_value(header_bytes(path))
+    except (EOFError, ValueError, zlib.error, struct.error, gzip.BadGzipFile):
+        return None  # reading the voxels says what is wrong with the file
+    return None
+
+
+def _claims(text: str) -> bool:
+    return f'"{SCHEMA.rsplit("/", 1)[0]}/' in text
+
+
+def _parsed(text: str) -> LabelOrigin:
+    try:
+        return LabelOrigin.model_validate_json(text)
+    except ValidationError:
+        raise _damaged() from None
+
+
+def _nifti_comments(path: Path) -> list[str]:
+    """The text extensions between header and voxels."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path, "rb") if packed else path.open("rb") as file:
+        start = file.read(_NIFTI2_SIZE)
+        order = "<" if start[:4] in (b"\x5c\x01\x00\x00", b"\x1c\x02\x00\x00") else ">"
+        if struct.unpack(order + "i", start[:4])[0] == _NIFTI2_SIZE:
+            first, voxels = _NIFTI2_SIZE, struct.unpack(order + "q", start[168:176])[0]
+        else:
+            first, voxels = _NIFTI1_SIZE, int(struct.unpack(order + "f", start[108:112])[0])
+        return _texts(file, start[first:], min(voxels, _LIMIT_BYTES) - first, order)
+
+
+def _texts(file: BinaryIO | gzip.GzipFile, begun: bytes, length: int, order: str) -> list[str]:
+    block = (begun + file.read(max(0, length - len(begun))))[: max(0, length)]
+    found: list[str] = []
+    at = 4
+    if block[:1] != b"\x01":
+        return found
+    while at + 8 <= len(block):
+        size, code = struct.unpack(order + "ii", block[at : at + 8])
+        if size < 16 or at + size > len(block):
+            break
+        if code == COMMENT_CODE:
+            found.append(block[at + 8 : at + size].rstrip(b"\x00").decode("utf-8", "replace"))
+        at += size
+    return found
+
+
+def _nrrd_value(header: bytes) -> str | None:
+    """The value of our key in an NRRD header, without the format's escapes."""
+    marker = f"\n{NRRD_KEY}:=".encode("ascii")
+    at = header.find(marker)
+    if at < 0:
+        return None
+    end = header.find(b"\n", at + 1)
+    text = (
+        header[at + len(marker) : end if end >= 0 else len(header)].rstrip(b"\r").decode("utf-8", "replace")
+    )
+    return text.replace("\\\\", "\\")
+
+
+def nrrd_line(origin: LabelOrigin) -> str:
+    """The origin as one line of an NRRD header; the format doubles backslashes."""
+    return f"{NRRD_KEY}:={escaped(origin.to_text())}"
+
+
+def escaped(text: str) -> str:
+    """A value as NRRD headers have it."""
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def origin_json(origin: LabelOrigin | None) -> dict[str, Any] | None:
+    """The origin as plain JSON values."""
+    return None if origin is None else origin.model_dump(mode="json", by_alias=True)
+
+
+def _damaged() -> InputError:
+    return InputError(
+        "label-origin-damaged",
+        "The label map says how it was made, but what it says cannot be read, so how far its edges can be trusted "
+        "is unknown.",
+        do="Make the labels again with `endplate label`, or delete the .origin.json file beside them if it does not "
+        "belong to them.",
+    )
