@@ -1,0 +1,159 @@
+"""Points that users set in vertebral bodies: from words, from files, checked against the CT."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from endplate.errors import InputError, UsageError
+from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray, apply_affine
+from endplate.imaging.levels import CRANIOCAUDAL, order, parse_level
+from endplate.imaging.volume import Volume
+from endplate.labelling.model import Seed
+
+HOW = "LEVEL:X,Y,Z in RAS mm, LEVEL:lps:X,Y,Z or LEVEL:voxel:I,J,K"
+"""The forms that a point can be written in."""
+
+FRAMES = ("ras", "lps", "voxel")
+
+FARTHEST_MM = 10_000.0
+"""No scanner states a point of a patient farther from its origin."""
+
+_HALF_VOXEL = 0.5
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class PointSet:
+    """Points in one CT.
+
+    Parameters
+    ----------
+    seeds:
+        Set or confirmed by the user, from the head down.
+    proposed:
+        Not yet confirmed: shown, never used.
+    source:
+        Where they come from, in words.
+    """
+
+    seeds: tuple[Seed, ...]
+    proposed: tuple[Seed, ...] = ()
+    source: str = "the command line"
+
+
+def parse_point(text: str, image: Volume) -> Seed:
+    """Return the point that a word of the command line states (``"L3:12.5,-40,310"``, see :data:`HOW`).
+
+    Raises
+    ------
+    UsageError
+        ``point-broken``, ``level-unknown``.
+    """
+    name, _, rest = text.partition(":")
+    frame, _, numbers = rest.rpartition(":")
+    frame = frame.strip().lower() or "ras"
+    if frame not in FRAMES:
+        raise _broken(text)
+    try:
+        place = np.array([float(part) for part in numbers.split(",")])
+    except ValueError:
+        raise _broken(text) from None
+    if place.shape != (3,) or not np.isfinite(place).all():
+        raise _broken(text)
+    return Seed(parse_level(name), in_ras_mm(place, frame, image))
+
+
+def in_ras_mm(place: FloatArray, frame: str, image: Volume) -> FloatArray:
+    """Bring a point of a named frame (one of :data:`FRAMES`) to RAS mm."""
+    if frame == "voxel":
+        return image.to_world(place)
+    return apply_affine(LPS_FROM_RAS, place) if frame == "lps" else place
+
+
+def check_points(points: PointSet, image: Volume) -> PointSet:
+    """Return the points from the head down, after looking for what no click can be.
+
+    Raises
+    ------
+    InputError
+        ``points-none``, ``point-level-twice``, ``point-outside-ct``, ``point-places-equal``.
+    """
+    if not points.seeds:
+        raise InputError(
+            "points-none",
+            f"There is no point in {points.source}.",
+            do="Set one point in the middle of each vertebral body (`endplate label CT --pick --out page.html`).",
+        )
+    _once_a_level(points)
+    _apart(points.seeds)
+    for seed in (*points.seeds, *points.proposed):
+        _inside(seed, image)
+    return PointSet(_from_the_head(points.seeds), _from_the_head(points.proposed), points.source)
+
+
+def without_set_levels(proposed: Iterable[Seed], seeds: Iterable[Seed]) -> tuple[Seed, ...]:
+    """Proposals for levels that no seed has."""
+    taken = {seed.level for seed in seeds}
+    return tuple(seed for seed in proposed if seed.level not in taken)
+
+
+def next_level_below(level: str) -> str | None:
+    """The level below in a spine of the usual count, ``None`` below the sacrum."""
+    usual = [name for name in CRANIOCAUDAL if name not in ("T13", "L6")]
+    after = [name for name in usual if order(name) > order(level)]
+    return after[0] if after else None
+
+
+def _once_a_level(points: PointSet) -> None:
+    names = [seed.level for seed in points.seeds]
+    twice = sorted({name for name in names if names.count(name) > 1}, key=order)
+    if twice:
+        raise InputError(
+            "point-level-twice",
+            f"{', '.join(twice)} has more than one point in {points.source}.",
+            do="Keep one point a vertebra, in the middle of its body.",
+        )
+
+
+def _apart(seeds: tuple[Seed, ...]) -> None:
+    for place, seed in enumerate(seeds):
+        for other in seeds[:place]:
+            if math.dist(seed.ras_mm, other.ras_mm) < 1.0:
+                raise InputError(
+                    "point-places-equal",
+                    f"{other.level} and {seed.level} have the same point.",
+                    do="Set each point in the middle of its own vertebral body.",
+                )
+
+
+def _inside(seed: Seed, image: Volume) -> None:
+    voxel = image.to_voxel(seed.ras_mm)
+    low, high = -_HALF_VOXEL - _ROUNDING, np.array(image.shape) - _HALF_VOXEL + _ROUNDING
+    if (voxel >= low).all() and (voxel <= high).all():
+        return
+    corners = image.to_world([[0, 0, 0], np.array(image.shape) - 1])
+    spans = ", ".join(
+        f"{axis} {min(pair):.0f} to {max(pair):.0f}" for axis, pair in zip("xyz", corners.T, strict=True)
+    )
+    x, y, z = seed.ras_mm
+    mirrored = image.to_voxel([-x, -y, z])
+    hint = ""
+    if (mirrored >= low).all() and (mirrored <= high).all():
+        hint = " As LPS it would lie inside: write LEVEL:lps:X,Y,Z if that is what it is."
+    raise InputError(
+        "point-outside-ct",
+        f"The point of {seed.level}, ({x:.1f}, {y:.1f}, {z:.1f}) mm RAS, lies outside the CT (about {spans} mm).{hint}",
+        do=f"Give the point as {HOW}.",
+    )
+
+
+def _from_the_head(seeds: Iterable[Seed]) -> tuple[Seed, ...]:
+    return tuple(sorted(seeds, key=lambda seed: order(seed.level)))
+
+
+def _broken(text: str) -> UsageError:
+    return UsageError("point-broken", f"{text!r} is not a point.", do=f"Write {HOW}, as in L3:12.5,-40,310.")

@@ -1,0 +1,1 @@
+"""Segmenters that the user has installed, run as programs of their own; nothing of them is imported."""
