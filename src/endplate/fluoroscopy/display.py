@@ -1,0 +1,187 @@
+"""From the detector's signal to grey levels: logarithm, brightness by the middle, window, edges, shutter.
+
+Dense is dark, as on a fluoroscopy monitor.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from endplate.fluoroscopy.compiled import kernel
+from endplate.fluoroscopy.scatter import COARSE, coarse
+from endplate.sources import value
+
+Float32 = NDArray[np.float32]
+Grey = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+HALF = 2
+"""Pixels along a side of a block of the picture from which edges are enhanced."""
+
+SHUT_GREY = 0
+"""Grey of the closed part of the field."""
+
+REACH_NEPERS = 4.0
+"""The slow picture is followed this far from the middle, so that open air does not lighten what is beside it."""
+
+
+@dataclass(frozen=True)
+class Display:
+    """Settings of the monitor.
+
+    Parameters
+    ----------
+    window_nepers:
+        Range from black to white.
+    harmonisation:
+        Share of the slow variation that is taken off (0: none).
+    harmonisation_sigma_mm, edge_sigma_mm:
+        Widths of the Gaussians on the detector.
+    edge_gain:
+        Gain of edge enhancement (0: none).
+    control_region:
+        Side of the central region over that of the field.
+    """
+
+    window_nepers: float
+    harmonisation: float
+    harmonisation_sigma_mm: float
+    edge_gain: float
+    edge_sigma_mm: float
+    control_region: float
+
+    def __post_init__(self) -> None:
+        positive = (self.window_nepers, self.harmonisation_sigma_mm, self.edge_sigma_mm)
+        if not all(0.0 < number < math.inf for number in positive):
+            raise ValueError("window and widths are positive")
+        if not (0.0 <= self.harmonisation < 1.0 and 0.0 <= self.edge_gain < math.inf):
+            raise ValueError("gains are not negative, harmonisation is below 1")
+        if not 0.0 < self.control_region <= 1.0:
+            raise ValueError("the control region is part of the field")
+
+
+def default_display() -> Display:
+    """The settings that are used where none are given."""
+    return Display(
+        window_nepers=float(value("xray.window_nepers")),
+        harmonisation=float(value("xray.harmonisation")),
+        harmonisation_sigma_mm=float(value("xray.harmonisation_sigma_mm")),
+        edge_gain=float(value("xray.edge_gain")),
+        edge_sigma_mm=float(value("xray.edge_sigma_mm")),
+        control_region=float(value("xray.control_region")),
+    )
+
+
+def control_region(field: Mask, share: float) -> tuple[slice, slice]:
+    """Rows and columns of the central region of the open field; of the whole picture where nothing is open."""
+    spans = []
+    for axis in (0, 1):
+        lit = np.flatnonzero(field.any(axis=1 - axis))
+        low, high = (int(lit[0]), int(lit[-1]) + 1) if lit.size else (0, field.shape[axis])
+        half = max(0.5 * share * (high - low), 0.5)
+        middle = 0.5 * (low + high)
+        spans.append(
+            slice(math.floor(middle - half), max(math.ceil(middle + half), math.floor(middle - half) + 1))
+        )
+    return spans[0], spans[1]
+
+
+def develop(signal: Float32, field: Mask, pitch_mm: float, display: Display) -> Grey:
+    """Grey levels of a frame.
+
+    Parameters
+    ----------
+    signal:
+        What the detector counted, positive, shape (rows, columns).
+    field:
+        Open part of the field, same shape.
+    pitch_mm:
+        Side of a pixel on the detector.
+    display:
+        The monitor.
+    """
+    if not field.any():
+        return np.full(signal.shape, SHUT_GREY, dtype=np.uint8)
+    depth = np.empty_like(signal)
+    _minus_log(signal, depth)
+    middle = control_region(field, display.control_region)
+    seen = field[middle]
+    reference = float(depth[middle][seen].mean()) if seen.any() else float(depth[field].mean())
+    slow = _slow(depth, field, reference, display.harmonisation_sigma_mm / (pitch_mm * COARSE))
+    half = coarse(depth, HALF)
+    sigma = display.edge_sigma_mm / (pitch_mm * HALF)
+    soft = ndimage.gaussian_filter(half, sigma, mode="nearest", truncate=2.5)
+    out = np.empty(signal.shape, dtype=np.uint8)
+    _tone(
+        depth,
+        slow,
+        soft,
+        field,
+        np.float32(reference),
+        np.float32(display.harmonisation),
+        np.float32(display.edge_gain),
+        np.float32(4.0 / display.window_nepers),
+        out,
+    )
+    return out
+
+
+def _slow(depth: Float32, field: Mask, reference: float, sigma: float) -> Float32:
+    """The slow picture of the open field on the coarse grid."""
+    inside = coarse(field.astype(np.float32))
+    bounded = np.clip(depth, np.float32(reference - REACH_NEPERS), np.float32(reference + REACH_NEPERS))
+    open_depth = coarse(np.where(field, bounded, np.float32(0.0)))
+    weight = ndimage.gaussian_filter(inside, sigma, mode="constant", truncate=3.0)
+    total = ndimage.gaussian_filter(open_depth, sigma, mode="constant", truncate=3.0)
+    return np.asarray(np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), reference), dtype=np.float32)
+
+
+@kernel(parallel=True)
+def _minus_log(signal, out):  # type: ignore[no-untyped-def]
+    for row in numba.prange(signal.shape[0]):
+        for column in range(signal.shape[1]):
+            out[row, column] = -math.log(signal[row, column])
+
+
+@kernel(parallel=True)
+def _tone(depth, slow, soft, field, reference, harmonisation, gain, steep, out):  # type: ignore[no-untyped-def]
+    rows, columns = depth.shape
+    half, one = np.float32(0.5), np.float32(1.0)
+    for row in numba.prange(rows):
+        r = min(max((np.float32(row) + half) / COARSE - half, np.float32(0.0)), np.float32(slow.shape[0] - 1))
+        r0 = int(r)
+        r1, fr = min(r0 + 1, slow.shape[0] - 1), r - np.float32(r0)
+        q = min(max((np.float32(row) + half) / HALF - half, np.float32(0.0)), np.float32(soft.shape[0] - 1))
+        q0 = int(q)
+        q1, fq = min(q0 + 1, soft.shape[0] - 1), q - np.float32(q0)
+        for column in range(columns):
+            if not field[row, column]:
+                out[row, column] = SHUT_GREY
+                continue
+            c = min(
+                max((np.float32(column) + half) / COARSE - half, np.float32(0.0)),
+                np.float32(slow.shape[1] - 1),
+            )
+            c0 = int(c)
+            c1, fc = min(c0 + 1, slow.shape[1] - 1), c - np.float32(c0)
+            above = slow[r0, c0] + fc * (slow[r0, c1] - slow[r0, c0])
+            below = slow[r1, c0] + fc * (slow[r1, c1] - slow[r1, c0])
+            wide = above + fr * (below - above)
+            p = min(
+                max((np.float32(column) + half) / HALF - half, np.float32(0.0)), np.float32(soft.shape[1] - 1)
+            )
+            p0 = int(p)
+            p1, fp = min(p0 + 1, soft.shape[1] - 1), p - np.float32(p0)
+            above = soft[q0, p0] + fp * (soft[q0, p1] - soft[q0, p0])
+            below = soft[q1, p0] + fp * (soft[q1, p1] - soft[q1, p0])
+            near = above + fq * (below - above)
+            here = depth[row, column]
+            light = (reference - here) + harmonisation * (wide - reference) + gain * (near - here)
+            shown = np.float32(255.0) / (one + math.exp(-steep * light))
+            out[row, column] = np.uint8(shown + half)
