@@ -11,9 +11,10 @@ from pydantic import Field
 from endplate.anatomy.model import Document
 from endplate.case.request import Inputs, Parameters
 from endplate.errors import UsageError
+from endplate.imaging.label_origin import LabelOrigin
 from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, ScanInfo, Volume
-from endplate.sources import Finding, value
+from endplate.sources import Finding, finding, value
 
 INT16 = np.iinfo(np.int16)
 
@@ -24,6 +25,7 @@ class LabelRecord(Document):
     scheme: str
     body_only: bool
     counted_how: str
+    origin: LabelOrigin | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -62,6 +64,7 @@ class Scan:
                 scheme=labels.scheme,
                 body_only=labels.body_only,
                 counted_how=labels.counted_how,
+                origin=labels.origin,
                 findings=labels.volume.findings,
             ),
             organs=() if self.organs is None else self.organs.names,
@@ -90,7 +93,17 @@ def read_scan(inputs: Inputs, parameters: Parameters) -> Scan:
     labels = None
     if inputs.labels is not None:
         labels = read_labels(inputs.labels, scheme=parameters.scheme, image=image)
+        if image is not None and _of_another_ct(labels, image):
+            labels = replace(labels, volume=labels.volume.with_findings(finding("labels-other-ct")))
     return trim(Scan(image, labels, _read_organs(inputs, parameters, image, labels)))
+
+
+def _of_another_ct(labels: LabelMap, image: Volume) -> bool:
+    """Say whether the labels name another CT than this one as that they were made on."""
+    from endplate.imaging.fingerprint import ct_fingerprint
+
+    named = None if labels.origin is None else labels.origin.ct_fingerprint
+    return named is not None and named != ct_fingerprint(image)
 
 
 def _read_organs(
@@ -180,5 +193,6 @@ def restore(
             scheme=record.labels.scheme,
             body_only=record.labels.body_only,
             counted_how=record.labels.counted_how,
+            origin=record.labels.origin,
         )
     return Scan(image, restored, None if organs is None else OrganMap(organs))

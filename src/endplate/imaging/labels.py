@@ -13,6 +13,7 @@ from endplate.errors import InputError
 from endplate.imaging.arches import shows_canal
 from endplate.imaging.label_findings import label_findings
 from endplate.imaging.label_names import level_in_name
+from endplate.imaging.label_origin import read_label_origin
 from endplate.imaging.label_paint import LabelSource, level_id
 from endplate.imaging.label_source import not_named, open_labels
 from endplate.imaging.label_stats import LabelStat, measure_labels
@@ -83,6 +84,7 @@ def read_labels(path: Path, *, scheme: str = "auto", image: Volume | None = None
         else reading.scheme.name,
         body_only=body_only,
         counted_how=_counted_how(reading, how),
+        origin=read_label_origin(path),
     )
 
 

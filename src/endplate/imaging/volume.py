@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from endplate.imaging.geometry import (
     voxel_sizes_mm,
 )
 from endplate.sources import Finding
+
+if TYPE_CHECKING:
+    from endplate.imaging.label_origin import LabelOrigin
 
 
 @dataclass(frozen=True)
@@ -133,12 +136,15 @@ class LabelMap:
         The map holds vertebral bodies without arches: no canal, no transpedicular planning.
     counted_how:
         One sentence for the report: how the levels got their names.
+    origin:
+        How the labels were made and how far their edges can be trusted; ``None`` where the file does not say.
     """
 
     volume: Volume
     scheme: str
     body_only: bool
     counted_how: str
+    origin: LabelOrigin | None = None
 
     @property
     def data(self) -> NDArray[np.uint8]:

@@ -53,6 +53,7 @@ def plan_given(
 
 
 def _level(inputs: PlanInputs, vertebra: Vertebra, given: list[GivenPath]) -> LevelPlan:
+    inputs = inputs.for_level(vertebra)
     options, rules = inputs.options, inputs.rules
     if not given:
         raise UsageError(
@@ -118,9 +119,7 @@ def _level(inputs: PlanInputs, vertebra: Vertebra, given: list[GivenPath]) -> Le
         decisions=(decide_technique(vertebra, options, rules), tools_decision, dose_decision),
         cement=dose,
         warnings=(
-            *level_warnings(
-                inputs.image, inputs.spine, vertebra, needles, technique, options, rules, inputs.position
-            ),
+            *level_warnings(inputs, vertebra, needles, technique),
             *noted,
         ),
     )

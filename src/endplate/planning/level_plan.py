@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from endplate.anatomy.implants import ImplantMap
 from endplate.anatomy.model import Side, Spine, Vertebra
@@ -22,6 +22,7 @@ from endplate.planning.balloon import LevelBalloons, NoBalloon, choose_balloon, 
 from endplate.planning.cement_class import decide_cement
 from endplate.planning.doses import balloon_limit_ml, cement_dose
 from endplate.planning.kyphoplasty import channel_length_mm
+from endplate.planning.label_trust import rules_for_labels
 from endplate.planning.model import (
     Alternative,
     Decision,
@@ -80,6 +81,10 @@ class PlanInputs:
         """The surroundings of one level."""
         return level_scene(self.labels, self.image, self.organs, self.implants, self.spine, vertebra)
 
+    def for_level(self, vertebra: Vertebra) -> PlanInputs:
+        """The same with margins derated by as much as the edges of this level's label may be wrong."""
+        return replace(self, rules=rules_for_labels(self.rules, self.labels.origin, vertebra.level))
+
 
 @dataclass(frozen=True, eq=False)
 class Sides:
@@ -106,6 +111,7 @@ def plan_level(inputs: PlanInputs, vertebra: Vertebra) -> LevelPlan:
     UsageError
         Two choices of the user contradict each other at this level.
     """
+    inputs = inputs.for_level(vertebra)
     options, rules = inputs.options, inputs.rules
     technique = decide_technique(vertebra, options, rules)
     refused = refused_outright(inputs.labels, vertebra)
@@ -143,16 +149,7 @@ def _without_paths(
         reason=inputs.options.reason,
         refused=refused,
         decisions=(technique,),
-        warnings=level_warnings(
-            inputs.image,
-            inputs.spine,
-            vertebra,
-            (),
-            technique.outcome,
-            inputs.options,
-            inputs.rules,
-            inputs.position,
-        ),
+        warnings=level_warnings(inputs, vertebra, (), technique.outcome),
     )
 
 
@@ -305,16 +302,7 @@ def _document(scene: LevelScene, sides: Sides, decisions: list[Decision], inputs
         decisions=tuple(decisions),
         balloon=None if balloons is None else balloons.choice,
         warnings=(
-            *level_warnings(
-                inputs.image,
-                inputs.spine,
-                vertebra,
-                tuple(paths),
-                sides.technique,
-                options,
-                rules,
-                inputs.position,
-            ),
+            *level_warnings(inputs, vertebra, tuple(paths), sides.technique),
             *noted,
             *(() if balloons is None else balloons.warnings),
             *_unchecked(scene, paths),

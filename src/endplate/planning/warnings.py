@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from endplate.anatomy.model import Spine, Vertebra
-from endplate.imaging.volume import Volume
+from typing import TYPE_CHECKING
+
+from endplate.anatomy.model import Vertebra
 from endplate.planning.cautions import image_cautions
+from endplate.planning.label_trust import trust_findings
 from endplate.planning.model import NeedlePath
 from endplate.planning.options import PlanOptions
 from endplate.planning.rules import Rules
 from endplate.sources import Finding, finding
 
+if TYPE_CHECKING:
+    from endplate.planning.level_plan import PlanInputs
+
 
 def level_warnings(
-    image: Volume | None,
-    spine: Spine,
-    vertebra: Vertebra,
-    paths: tuple[NeedlePath, ...],
-    technique: str,
-    options: PlanOptions,
-    rules: Rules,
-    position: str | None,
+    inputs: PlanInputs, vertebra: Vertebra, paths: tuple[NeedlePath, ...], technique: str
 ) -> tuple[Finding, ...]:
-    """Confirm the level, what the CT cannot tell, cautions of the bone, and what is uncertain of each path.
-
-    ``position`` is how the patient lay in the scanner, in words; ``None`` where it is not known.
-    """
-    level = vertebra.level
-    found = [finding("plan-confirm-level", level=level, counted=spine.counted_how)]
+    """Confirm the level, what the CT cannot tell, cautions of the bone, and what is uncertain of each path."""
+    level, options = vertebra.level, inputs.options
+    found = [finding("plan-confirm-level", level=level, counted=inputs.spine.counted_how)]
     if vertebra.fracture.flagged is not True and options.reason is not None:
         code = "plan-no-fracture-seen" if vertebra.fracture.flagged is False else "plan-fracture-unjudged"
         found.append(finding(code, level=level, reason=options.reason))
     found.append(finding("ct-does-not-date", level=level))
-    age = None if image is None else image.scan.patient_age_years
-    found += image_cautions(vertebra, rules, age)
+    age = None if inputs.image is None else inputs.image.scan.patient_age_years
+    found += image_cautions(vertebra, inputs.rules, age)
+    found += trust_findings(inputs.labels.origin, level)
     for path in paths:
-        found += path_warnings(level, path, rules)
+        found += path_warnings(level, path, inputs.rules)
     if paths:
-        found.append(_posture(level, position))
+        found.append(_posture(level, inputs.position))
         found += _recalled(level, paths, technique, options)
     return tuple(found)
 

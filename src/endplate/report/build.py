@@ -91,7 +91,9 @@ def build_report(inputs: ReportInputs) -> str:
         tables=tables(inputs.spine, inputs.requested_levels),
         counted_how=inputs.spine.counted_how or (inputs.labels.counted_how if inputs.labels else ""),
         scan_rows=scan_rows(inputs.image),
-        quality_tables=quality_tables(inputs.quality, inputs.spine),
+        quality_tables=quality_tables(
+            inputs.quality, inputs.spine, None if inputs.labels is None else inputs.labels.origin
+        ),
         plain_views=[] if inputs.spine.levels else plain_figures(scene),
         remaining=[one for one in found if id(one) not in told and one.code != "ct-does-not-date"],
         provenance=provenance_rows(

@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 from endplate.anatomy.model import Spine
+from endplate.imaging.label_origin import LabelOrigin
 from endplate.imaging.scan_records import ScanCharacter
 from endplate.papers.table import Cell, Row, Table
 from endplate.papers.words import DASH, listed, number, quantity
+from endplate.planning.label_trust import MADE_BY
 
 TISSUES = {"adipose": "fat", "cortical_bone": "cortical bone"}
 """Reference tissues whose name in the document is not the word for them."""
 
 
-def quality_tables(quality: ScanCharacter | None, spine: Spine) -> list[Table]:
+def quality_tables(quality: ScanCharacter | None, spine: Spine, origin: LabelOrigin | None) -> list[Table]:
     """All tables of the quality page that have something to show."""
-    made = (quality_table(quality), references_table(quality), implants_table(spine), lesions_table(spine))
+    made = (
+        quality_table(quality),
+        labels_table(origin),
+        references_table(quality),
+        implants_table(spine),
+        lesions_table(spine),
+    )
     return [table for table in made if table is not None]
+
+
+def labels_table(origin: LabelOrigin | None) -> Table | None:
+    """How the labels were made, where their file says so."""
+    if origin is None or not origin.levels:
+        return None
+    return Table(
+        caption=f"How the labels were made: {MADE_BY[origin.made_by]}",
+        columns=(("Level", ""), ("Quality", "0 to 1"), ("Edges within", "mm"), ("Taken for granted", "")),
+        rows=tuple(
+            Row(
+                known.level,
+                (
+                    Cell(number(known.quality, 2)),
+                    Cell(number(known.label_error_mm)),
+                    Cell(" ".join(known.assumed) or DASH),
+                ),
+            )
+            for known in origin.levels
+        ),
+        note=" ".join(
+            ("What the edges may be wrong by is taken off every margin of a needle.", *origin.mended)
+        ),
+    )
 
 
 def quality_table(quality: ScanCharacter | None) -> Table | None:
