@@ -1,0 +1,110 @@
+"""Does a label map show a row of vertebrae, one name each? Sizes, distances and pieces against what a spine has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from endplate.imaging.geometry import apply_affine
+from endplate.imaging.label_stats import LabelStat, measure_labels
+from endplate.imaging.levels import LEVEL_OF_ID
+from endplate.imaging.spine_chain import Chain, Step, chain_of
+from endplate.imaging.volume import Volume
+from endplate.labelling.mending import pieces
+from endplate.sources import Finding, finding, value
+
+_UNUSUAL = frozenset({"C1", "C2", "S1"})
+"""Levels whose shape is their own: no sizes are expected of them."""
+
+
+def check_map(volume: Volume) -> tuple[Finding, ...]:
+    """Return what is wrong with a map of VerSe ids; it must not be used where one finding is critical.
+
+    Levels cut by the volume are judged by their order and pieces alone: what is seen of them has no size.
+    """
+    stats = measure_labels(volume.data, volume.affine)
+    levels = {LEVEL_OF_ID[n]: stat for n, stat in stats.items() if n in LEVEL_OF_ID}
+    chain = chain_of(levels)
+    found: list[Finding] = []
+    split: set[str] = set()
+    for step in chain.steps:
+        if _is_split(step, chain):
+            split |= {step.upper, step.lower}
+            found.append(
+                finding(
+                    "labels-split-vertebra",
+                    level=step.lower,
+                    upper=step.upper,
+                    lower=step.lower,
+                    mm=step.distance_mm,
+                )
+            )
+    for step in dict.fromkeys((*chain.inversions, *chain.impossible)):
+        if step.lower not in split:
+            words = {"upper": step.upper, "lower": step.lower, "mm": step.distance_mm}
+            found.append(finding("labels-row-broken", level=step.lower, **words))
+    for level, stat in chain.levels.items():
+        found += _pieces(level, stat, volume)
+        if level not in split:
+            found += _size(level, stat, chain, volume)
+    return tuple(found)
+
+
+def is_refused(found: tuple[Finding, ...]) -> bool:
+    """Say whether a map with these findings must not be used."""
+    return any(each.severity == "critical" for each in found)
+
+
+def _volume_ratio(level: str, stat: LabelStat, chain: Chain) -> float | None:
+    """Volume over that expected in this patient's map; ``None`` for cut or unusual levels."""
+    whole = chain.volume_ratio
+    if stat.cut or level in _UNUSUAL or whole is None:
+        return None
+    return stat.volume_ml / (_usual_ml(level) * whole)
+
+
+def _usual_ml(level: str) -> float:
+    return float(value("labels.whole_volume_ml")["C" if level[0] == "C" else level])
+
+
+def _is_split(step: Step, chain: Chain) -> bool:
+    whole, pitch = chain.volume_ratio, chain.pitch_ratio
+    if not step.whole or whole is None or step.lower in _UNUSUAL or step.upper in _UNUSUAL:
+        return False
+    near = step.distance_mm < value("labelling.split_spacing") * step.usual_mm * (pitch or 1.0)
+    both_ml = chain.levels[step.upper].volume_ml + chain.levels[step.lower].volume_ml
+    return bool(near and both_ml < value("labelling.split_volume") * _usual_ml(step.lower) * whole)
+
+
+def _size(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[Finding]:
+    ratio = _volume_ratio(level, stat, chain)
+    if ratio is None or len(chain.levels) < 3:
+        return []
+    low, high = value("labelling.volume_ratio_limits")
+    length_mm = _length_mm(level, stat, chain, volume)
+    usual_mm = float(value("labels.pitch_mm")["C" if level[0] == "C" else level]) * (chain.pitch_ratio or 1.0)
+    if ratio > value("labelling.joined_volume") and length_mm > value("labelling.joined_length") * usual_mm:
+        return [finding("labels-joined-vertebrae", level=level, name=level, mm=length_mm, ratio=ratio)]
+    if not low <= ratio <= high:
+        return [finding("labels-volume-jump", level=level, name=level, percent=100.0 * ratio)]
+    return []
+
+
+def _length_mm(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> float:
+    """Length of a level along the line between its neighbours."""
+    names = list(chain.levels)
+    place = names.index(level)
+    ends = names[max(place - 1, 0)], names[min(place + 1, len(names) - 1)]
+    along = chain.levels[ends[0]].centre_ras_mm - chain.levels[ends[1]].centre_ras_mm
+    along = along / np.linalg.norm(along)
+    start = np.array([part.start for part in stat.box])
+    voxels = np.argwhere(volume.data[stat.box] == stat.number) + start
+    heights = apply_affine(volume.affine, voxels) @ along
+    return float(np.ptp(heights))
+
+
+def _pieces(level: str, stat: LabelStat, volume: Volume) -> list[Finding]:
+    _, sizes = pieces(volume.data[stat.box] == stat.number)
+    apart = 1.0 - float(sizes[1:].max()) / float(sizes[1:].sum())
+    if level in _UNUSUAL or stat.cut or apart <= value("labelling.mixed_share"):
+        return []
+    return [finding("labels-mixed-neighbours", level=level, name=level, percent=100.0 * apart)]
