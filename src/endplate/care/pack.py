@@ -1,0 +1,346 @@
+"""A site's protocol pack: values with provenance, checked when loaded, inherited only toward the safe side."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from endplate.care.model import RiskNumber
+from endplate.care.pack_schema import check_shape
+from endplate.care.parameters import Parameter, parameters
+from endplate.care.quantities import measure, plain, read_value, words
+from endplate.care.times import Span, parse_span
+from endplate.care.wording import forbidden_claims
+from endplate.care.yamlfile import YamlFile, nearest
+from endplate.errors import InputError
+from endplate.sources import citations
+
+SHIPPED = ("leaflet-000", "leaflet-001", "leaflet-002", "leaflet-003", "leaflet-004", "safest")
+"""Packs that come with Endplate: the five leaflets as published, and the safest choices."""
+
+DEPTH_MAX = 5
+"""Packs that extend one another; more is a mistake."""
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    """Where a value comes from."""
+
+    kind: str
+    """``leaflet``, ``guideline`` or ``local``."""
+    ref: str
+    """A citation key, or for a local source who decided."""
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class PackValue:
+    """One value of a pack with all that explains it."""
+
+    key: str
+    value: Any
+    source: tuple[SourceRef, ...]
+    origin: str
+    """Id of the pack that set it."""
+    why: str = ""
+    override_reason: str = ""
+    expires_on: dt.date | None = None
+
+    @property
+    def citations(self) -> tuple[str, ...]:
+        """Citation keys; a local source stands as ``local:WHO``."""
+        return tuple(ref.ref if ref.kind != "local" else f"local:{self.origin}" for ref in self.source)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack with everything it inherits."""
+
+    id: str
+    version: str
+    kind: str
+    """``site``, ``safest`` or ``illustrative`` (a published leaflet, never to be used for a patient)."""
+    title: str
+    language: str
+    jurisdiction: str
+    values: Mapping[str, PackValue]
+    review_by: str
+    reviewed_on: dt.date
+    expires_on: dt.date
+    grace: Span
+    verified: frozenset[str]
+    """Facts that the site has checked against their primary source."""
+    risk_numbers: Mapping[str, tuple[RiskNumber, ...]]
+    """Rates the site adds, by risk id."""
+    sha256: str
+    extends: str | None = None
+    silent: frozenset[str] = field(default_factory=frozenset)
+    """Parameters with no value."""
+
+    def get(self, key: str) -> Any:
+        """The typed value, or ``None`` where the site has not chosen. ``KeyError`` for an unknown parameter."""
+        if key not in parameters():
+            raise KeyError(key)
+        found = self.values.get(key)
+        return None if found is None else found.value
+
+    def source(self, key: str) -> tuple[str, ...]:
+        """Citation keys of a value; the register's choices where none is set, else the project."""
+        found = self.values.get(key)
+        if found is not None:
+            return found.citations
+        return tuple(dict.fromkeys(choice.source for choice in parameters()[key].choices)) or ("endplate",)
+
+    def missing(self, paper: str) -> tuple[str, ...]:
+        """Parameters without a value that a paper needs."""
+        return tuple(
+            key for key, entry in parameters().items() if paper in entry.needed and key not in self.values
+        )
+
+    @property
+    def mark(self) -> str:
+        """How papers name the pack."""
+        return f"{self.id} {self.version} (sha256 {self.sha256[:12]})"
+
+
+def load_pack(name: str | Path, *, beside: Path | None = None) -> Pack:
+    """Load a pack by the name of a shipped one or by its file.
+
+    ``extends`` may name a shipped pack, or a file in the same folder (``NAME.yaml``).
+
+    Raises
+    ------
+    InputError
+        Unreadable, an unknown key, a missing unit, a value beyond its limits, a change against the safe direction
+        without a reason, or a circle of packs; each with file and line.
+    """
+    return _load(name, beside, ())
+
+
+def _load(name: str | Path, beside: Path | None, above: tuple[str, ...]) -> Pack:
+    label, content, folder = _read(name, beside)
+    if label in above or len(above) >= DEPTH_MAX:
+        raise InputError(
+            "care-pack-wrong",
+            f"The packs extend one another in a circle or too deeply: {' → '.join((*above, label))}.",
+            do="Let a pack extend one that stands on its own.",
+        )
+    file = YamlFile(label, content)
+    check_shape(file)
+    parent_name = file.values["pack"].get("extends")
+    parent = _load(parent_name, folder, (*above, label)) if parent_name else None
+    return _build(file, parent, content)
+
+
+def _read(name: str | Path, beside: Path | None) -> tuple[str, bytes, Path | None]:
+    if isinstance(name, str) and name in SHIPPED:
+        return (
+            f"{name}.yaml",
+            (resources.files("endplate.care") / "packs" / f"{name}.yaml").read_bytes(),
+            None,
+        )
+    path = Path(name)
+    if beside is not None:
+        if not str(name).replace("-", "").replace("_", "").isalnum():
+            raise InputError(
+                "care-pack-wrong",
+                "A pack extends another one by its plain name.",
+                do="Put the parent beside it as NAME.yaml and write extends: NAME.",
+            )
+        path = beside / f"{name}.yaml"
+    try:
+        return path.name, path.read_bytes(), path.parent
+    except OSError as error:
+        raise InputError(
+            "care-pack-unreadable",
+            f"The pack {path.name} cannot be read: {error.strerror or error}.",
+            do=f"Name a readable YAML file, or one of {', '.join(SHIPPED)}.",
+        ) from error
+
+
+def _build(file: YamlFile, parent: Pack | None, content: bytes) -> Pack:
+    head = file.values["pack"]
+    if head["kind"] == "site" and parent is not None and parent.kind == "illustrative":
+        raise file.fault(
+            ("pack", "extends"),
+            "a site pack cannot extend a published leaflet: those are records, not protocols.",
+            "Extend `safest`, and take single values with their source.",
+        )
+    values = dict(parent.values) if parent else {}
+    for key, leaf in (file.values.get("parameters") or {}).items():
+        values[key] = _value(file, key, leaf, values.get(key), head)
+    pack = Pack(
+        id=head["id"],
+        version=str(head["version"]),
+        kind=head["kind"],
+        title=head.get("title", head["id"]),
+        language=head["language"],
+        jurisdiction=head["jurisdiction"],
+        values=values,
+        review_by=head["review"]["by"],
+        reviewed_on=_date(file, ("pack", "review", "on"), head["review"]["on"]),
+        expires_on=_date(file, ("pack", "review", "expires"), head["review"]["expires"]),
+        grace=_span(file, ("pack", "grace"), head.get("grace", "P0D")),
+        verified=frozenset(file.values.get("verified") or {}) | (parent.verified if parent else frozenset()),
+        risk_numbers={**(parent.risk_numbers if parent else {}), **_risk_numbers(file)},
+        sha256=hashlib.sha256(content + (parent.sha256.encode() if parent else b"")).hexdigest(),
+        extends=None if parent is None else parent.id,
+        silent=frozenset(parameters()) - frozenset(values),
+    )
+    missing = pack.missing("pack")
+    if pack.kind != "illustrative" and missing:
+        raise file.fault(
+            ("parameters",),
+            f"{missing[0]} is not set: {parameters()[missing[0]].meaning[0].lower()}"
+            f"{parameters()[missing[0]].meaning[1:]}.",
+            f"Name one of {', '.join(str(choice.raw) for choice in parameters()[missing[0]].choices)}.",
+        )
+    return pack
+
+
+def _value(
+    file: YamlFile, key: str, leaf: Mapping[str, Any], parent: PackValue | None, head: Mapping[str, Any]
+) -> PackValue:
+    place = ("parameters", key)
+    entry = parameters().get(key)
+    if entry is None:
+        raise file.fault(
+            place, f"{key!r} is no parameter{nearest(key, parameters())}.", "See the list in docs/care."
+        )
+    try:
+        typed = read_value(entry.kind, leaf["value"])
+    except (ValueError, TypeError) as error:
+        raise file.fault((*place, "value"), f"{key}: {error}.", f"{entry.meaning}.") from error
+    _check_limits(file, entry, typed)
+    source = tuple(
+        SourceRef(kind=ref["kind"], ref=ref["ref"], says=str(ref.get("says", ""))) for ref in leaf["source"]
+    )
+    for index, ref in enumerate(source):
+        if ref.kind != "local" and ref.ref not in citations():
+            raise file.fault(
+                (*place, "source", str(index), "ref"),
+                f"{key}: there is no source {ref.ref!r}{nearest(ref.ref, citations())}.",
+                "Name a registered source, or use kind: local and say who decided.",
+            )
+    local = any(ref.kind == "local" for ref in source)
+    illustrative = head["kind"] == "illustrative"
+    if entry.forbids(typed) and not illustrative:
+        raise file.fault(
+            (*place, "value"),
+            f"{key}: {words(entry.kind, typed)!r} was published but must not be used: {entry.meaning.lower()}.",
+            "Choose one of the other values.",
+        )
+    if not entry.listed(typed) and not local:
+        raise file.fault(
+            (*place, "value"),
+            f"{key}: {words(entry.kind, typed)!r} is none of the published choices.",
+            "Choose one of them, or add a source of kind local that says who decided.",
+        )
+    if entry.kind == "text" and not illustrative and forbidden_claims(typed):
+        claim = forbidden_claims(typed)[0]
+        raise file.fault((*place, "value"), f"{key}: the text says {claim!r}.", "Say it without that claim.")
+    reason = str(leaf.get("override_reason", "")).strip()
+    before = None if parent is None else parent.value
+    if entry.against(before, typed) and not reason and not illustrative:
+        was = "" if before is None else f" from {words(entry.kind, before)} (pack {parent and parent.origin})"
+        raise file.fault(
+            place,
+            f"{key}: the change{was} to {words(entry.kind, typed)} goes against the safe direction "
+            f"({_direction(entry)}) and has no reason.",
+            "Add override_reason, or keep the parent's value.",
+        )
+    expires = leaf.get("expires_on")
+    return PackValue(
+        key=key,
+        value=typed,
+        source=source,
+        origin=head["id"],
+        why=str(leaf.get("why", "")),
+        override_reason=reason,
+        expires_on=None if expires is None else _date(file, (*place, "expires_on"), expires),
+    )
+
+
+def _check_limits(file: YamlFile, entry: Parameter, typed: Any) -> None:
+    if entry.limits is None:
+        return
+    low, high = entry.limits
+    if not low <= measure(entry.kind, typed) <= high:
+        unit = {"duration": " hours", "mass": " kg", "temperature": " °C"}.get(entry.kind, "")
+        raise file.fault(
+            ("parameters", entry.key, "value"),
+            f"{entry.key}: {words(entry.kind, typed)} is not between {low:g} and {high:g}{unit}.",
+            "Check number and unit; nothing is scaled or guessed.",
+        )
+
+
+def _direction(entry: Parameter) -> str:
+    if entry.within is not None:
+        return f"between {entry.within[0]:g} and {entry.within[1]:g} hours"
+    return {"union": "nothing taken away", "true": "yes", "false": "no"}.get(entry.safe, entry.safe)
+
+
+def _risk_numbers(file: YamlFile) -> dict[str, tuple[RiskNumber, ...]]:
+    found = {}
+    for risk, entries in (file.values.get("risk_numbers") or {}).items():
+        numbers = []
+        for index, entry in enumerate(entries):
+            try:
+                numbers.append(RiskNumber.model_validate(entry))
+            except ValueError as error:
+                raise file.fault(
+                    ("risk_numbers", risk, str(index)),
+                    f"the number for {risk} is not whole: a rate is printed only with its value per 1000, "
+                    "population, time-frame and source.",
+                    "Complete it or take it out; the page then says that there is no reliable number.",
+                ) from error
+        found[risk] = tuple(numbers)
+    return found
+
+
+def _span(file: YamlFile, place: tuple[str, ...], raw: Any) -> Span:
+    try:
+        return parse_span(raw)
+    except (ValueError, TypeError) as error:
+        raise file.fault(place, f"{error}.", "Write it as in P30D.") from error
+
+
+def _date(file: YamlFile, place: tuple[str, ...], raw: Any) -> dt.date:
+    try:
+        return dt.date.fromisoformat(str(raw)[:10])
+    except ValueError as error:
+        raise file.fault(place, "this is no date.", "Write it as in 2026-11-20.") from error
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One parameter that differs between packs: the words of each, in the packs' order."""
+
+    key: str
+    meaning: str
+    values: tuple[str, ...]
+    sources: tuple[tuple[str, ...], ...]
+
+
+def differences(packs: tuple[Pack, ...]) -> tuple[Difference, ...]:
+    """Where packs differ, side by side; nothing is merged."""
+    rows = []
+    for key, entry in parameters().items():
+        found = [pack.values.get(key) for pack in packs]
+        if len({None if leaf is None else repr(plain(leaf.value)) for leaf in found}) > 1:
+            rows.append(
+                Difference(
+                    key=key,
+                    meaning=entry.meaning,
+                    values=tuple(
+                        "not set" if leaf is None else words(entry.kind, leaf.value) for leaf in found
+                    ),
+                    sources=tuple(() if leaf is None else leaf.citations for leaf in found),
+                )
+            )
+    return tuple(rows)
