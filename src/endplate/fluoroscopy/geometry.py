@@ -21,7 +21,7 @@ from endplate.imaging.geometry import FloatArray
 PARALLEL = 1e-9
 """Share of a pixel step that may leave the planes and rows of voxels before a warp is needed."""
 
-FINER = 1.5
+FINER = 1.25
 """Rays of the middle plane to a pixel of the detector, along each side, where a warp is needed."""
 
 SAMPLES_PER_VOXEL = 2.2
