@@ -1,0 +1,212 @@
+"""The pick page: one HTML file with the CT in it, in which a person clicks into vertebral bodies and saves the points.
+
+It works from a local disk without a network. The images in it are coarser than the CT and serve for clicking only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from endplate.imaging.fingerprint import ct_fingerprint
+from endplate.imaging.geometry import FloatArray, voxel_sizes_mm
+from endplate.imaging.levels import CRANIOCAUDAL
+from endplate.imaging.volume import Volume
+from endplate.imaging.write import replacing
+from endplate.labelling.points import PointSet
+from endplate.labelling.points_files import points_document
+from endplate.papers.page import render
+from endplate.sources import value
+
+WINDOWS: tuple[tuple[str, tuple[float, float]], ...] = (
+    ("Bone", (-200.0, 900.0)),
+    ("Soft", (-120.0, 240.0)),
+    ("Wide", (-900.0, 1800.0)),
+)
+"""Names and ranges in HU of the window presets, keys 1 to 3."""
+
+CODE_HU = (-1000.0, -200.0, 600.0, 2500.0)
+CODE_AT = (0.0, 15.0, 235.0, 255.0)
+"""Hounsfield units to one byte: steps of 3.6 HU where soft tissue and spongy bone are, coarse outside."""
+
+FIRST_LEVEL = "L3"
+"""Level offered before anything is set."""
+
+BODY_HU = -300.0
+"""Voxels above are no air: the planes are cut to them."""
+
+PACKING = 6
+"""zlib's usual effort: the best takes three times as long for two per cent."""
+
+ROUNDING = 1e-6
+"""A voxel of a millimetre fits into a pixel of a millimetre."""
+
+COARSER = 1.2
+"""Factor by which pixels grow until the images fit."""
+
+_BASE64 = 4.0 / 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """The CT as the page holds it.
+
+    Parameters
+    ----------
+    codes:
+        One byte a voxel, shape (R, A, S), axes toward the patient's right, front and head.
+    affine:
+        4×4, voxel → RAS mm.
+    packed:
+        Codes as differences along the first axis, zlib, base64.
+    """
+
+    codes: NDArray[np.uint8]
+    affine: FloatArray
+    packed: str
+
+    @property
+    def pixel_words(self) -> str:
+        """Voxel sizes toward R, A and S for people."""
+        return " × ".join(f"{size:.2g}" for size in voxel_sizes_mm(self.affine))
+
+
+def write_pick_page(path: Path, image: Volume, points: PointSet | None = None) -> None:
+    """Write the page; the same bytes for the same CT and points.
+
+    Parameters
+    ----------
+    path:
+        A file of that name is replaced.
+    image:
+        The CT.
+    points:
+        Points to begin with; those proposed are shown as such until they are confirmed.
+
+    Raises
+    ------
+    UsageError
+        ``output-not-writable``.
+    """
+    text = pick_page(image, points)
+    with replacing(path, "page") as file:
+        file.write(text.encode("utf-8"))
+
+
+def pick_page(image: Volume, points: PointSet | None = None) -> str:
+    """The page as HTML text."""
+    planes = planes_of(image)
+    fingerprint = ct_fingerprint(image)
+    stored = [] if points is None else points_document(points, fingerprint).model_dump(mode="json")["points"]
+    data: dict[str, Any] = {
+        "ct_fingerprint": fingerprint,
+        "shape": list(planes.codes.shape),
+        "affine": [[round(float(c), 6) for c in row] for row in planes.affine[:3]],
+        "hu_of_code": [round(float(hu)) for hu in np.interp(np.arange(256), CODE_AT, CODE_HU)],
+        "windows": [{"name": name, "range": list(span)} for name, span in WINDOWS],
+        "levels": list(CRANIOCAUDAL),
+        "first_level": FIRST_LEVEL,
+        "points": stored,
+    }
+    # "<" inside a script element could end it.
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    folder = resources.files("endplate.labelling") / "templates"
+    script = "\n".join((folder / name).read_text("utf-8") for name in ("pick_points.js", "pick_views.js"))
+    return render(
+        "endplate.labelling",
+        "pick.html",
+        style=Markup((folder / "pick.css").read_text("utf-8")),  # our own file
+        script=Markup(script),  # our own files
+        data=Markup(text),  # escaped above
+        planes=planes.packed,
+        windows=[{"name": name} for name, _ in WINDOWS],
+        pixel=planes.pixel_words,
+        fingerprint=fingerprint,
+    )
+
+
+def planes_of(image: Volume) -> Planes:
+    """The CT turned to R, A, S, cut to the body, and made coarser until it fits into the page."""
+    turned, affine = _turned(image)
+    turned, affine = _cut_to_body(turned, affine)
+    limit = float(value("labelling.pick_megabytes")) * 1e6 / _BASE64
+    pixel_mm = float(value("labelling.pick_plane_mm"))
+    while True:
+        codes, coarse = _coarser(turned, affine, pixel_mm)
+        packed = zlib.compress(_differences(codes), PACKING)
+        if len(packed) <= limit or max(codes.shape) < 32:
+            return Planes(codes, coarse, base64.b64encode(packed).decode("ascii"))
+        # A pixel holds whole voxels: sizes at which no axis gets another voxel change nothing.
+        sizes = voxel_sizes_mm(affine)
+        now = np.floor(pixel_mm / sizes + ROUNDING)
+        pixel_mm *= max(COARSER, (len(packed) / limit) ** (1.0 / 3.0))
+        while (np.floor(pixel_mm / sizes + ROUNDING).clip(1) == now.clip(1)).all():
+            pixel_mm *= COARSER
+
+
+def code_of_hu(hu: NDArray[Any]) -> NDArray[np.uint8]:
+    """Hounsfield units as bytes."""
+    codes: NDArray[np.uint8] = np.rint(np.interp(hu, CODE_HU, CODE_AT)).astype(np.uint8)
+    return codes
+
+
+def _turned(image: Volume) -> tuple[NDArray[Any], FloatArray]:
+    """The image with axes toward R, A and S, not resampled."""
+    codes = image.axis_codes
+    order = [next(axis for axis in range(3) if codes[axis] in pair) for pair in ("RL", "AP", "SI")]
+    data = image.data.transpose(order)
+    affine = np.eye(4)
+    corner = np.zeros(3)
+    flips = []
+    for column, axis in enumerate(order):
+        forward = codes[axis] in "RAS"
+        affine[:3, column] = image.affine[:3, axis] if forward else -image.affine[:3, axis]
+        corner[axis] = 0.0 if forward else image.shape[axis] - 1
+        flips.append(slice(None, None, 1 if forward else -1))
+    affine[:3, 3] = image.to_world(corner)
+    return data[tuple(flips)], affine
+
+
+def _cut_to_body(data: NDArray[Any], affine: FloatArray) -> tuple[NDArray[Any], FloatArray]:
+    box = []
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        inside = np.flatnonzero((data > BODY_HU).any(axis=others))
+        box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(None))
+    moved = affine.copy()
+    start = np.array([part.start or 0 for part in box], dtype=np.float64)
+    moved[:3, 3] = affine[:3, :3] @ start + affine[:3, 3]
+    return data[tuple(box)], moved
+
+
+def _coarser(data: NDArray[Any], affine: FloatArray, pixel_mm: float) -> tuple[NDArray[np.uint8], FloatArray]:
+    """Means over blocks of voxels no larger than a pixel; slice by slice, so that no second whole copy is made."""
+    factors = [max(1, int(pixel_mm / size + ROUNDING)) for size in voxel_sizes_mm(affine)]
+    counts = [max(1, n // f) for n, f in zip(data.shape, factors, strict=True)]
+    factors = [min(f, n) for f, n in zip(factors, data.shape, strict=True)]
+    fi, fj, fk = factors
+    ni, nj, nk = counts
+    codes = np.zeros((ni, nj, nk), dtype=np.uint8, order="F")
+    for k in range(nk):
+        block = data[: ni * fi, : nj * fj, k * fk : (k + 1) * fk].astype(np.float32)
+        codes[:, :, k] = code_of_hu(block.reshape(ni, fi, nj, fj, fk).mean(axis=(1, 3, 4)))
+    coarse = affine.copy()
+    coarse[:3, :3] = affine[:3, :3] * np.array(factors)
+    coarse[:3, 3] = affine[:3, 3] + affine[:3, :3] @ ((np.array(factors) - 1) / 2.0)
+    return codes, coarse
+
+
+def _differences(codes: NDArray[np.uint8]) -> bytes:
+    """Each row as its first byte and the differences that follow, modulo 256; rows run along the first axis."""
+    rows = codes.transpose(2, 1, 0)
+    apart = np.diff(rows, axis=2, prepend=np.zeros_like(rows[:, :, :1]))
+    return np.ascontiguousarray(apart).tobytes()
