@@ -17,6 +17,7 @@ HOUSE_PLAN: tuple[tuple[str, ...], ...] = (
     ("units",),
     ("errors",),
     ("sources",),
+    ("kernels",),
     ("ensemble",),
     ("papers",),
     ("devices",),

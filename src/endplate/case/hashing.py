@@ -14,6 +14,7 @@ from typing import Any
 from endplate import __version__
 from endplate.case.manifest import InputRecord
 from endplate.errors import InputError, InternalError
+from endplate.imaging.label_origin import sidecar_of
 
 RESULT_LIBRARIES = (
     "numpy",
@@ -30,7 +31,7 @@ RESULT_LIBRARIES = (
 )
 """Libraries whose version can change a result or a picture; part of every stage's key."""
 
-SHARED_CODE = ("__init__.py", "units.py", "errors.py", "sources")
+SHARED_CODE = ("__init__.py", "units.py", "errors.py", "kernels.py", "sources")
 """Code and data below every room; part of every stage's key."""
 
 CODE_SUFFIXES = frozenset({".py", ".toml", ".yaml", ".html", ".css", ".js"})
@@ -91,7 +92,7 @@ def input_record(path: Path) -> InputRecord:
             return InputRecord(
                 kind="folder", sha256=sha256_bytes("\n".join(hashes).encode()), files=len(hashes)
             )
-        parts = [path, *_detached_data(path), *_rest_of_series(path)]
+        parts = [path, *_detached_data(path), *_rest_of_series(path), *_label_sidecar(path)]
         digest = sha256_file(path) if len(parts) == 1 else _joint_hash(parts)
         return InputRecord(kind=_kind_of(path), sha256=digest, files=len(parts))
     except FileNotFoundError as error:
@@ -132,6 +133,12 @@ def _code_hash(parts: tuple[str, ...]) -> str:
 def _kind_of(path: Path) -> str:
     name = path.name.lower()
     return next((kind for suffix, kind in _KIND_OF_SUFFIX if name.endswith(suffix)), "file")
+
+
+def _label_sidecar(path: Path) -> list[Path]:
+    """The file beside a label map that says how it was made, if there is one."""
+    beside = sidecar_of(path)
+    return [beside] if beside.is_file() else []
 
 
 def _detached_data(path: Path) -> list[Path]:

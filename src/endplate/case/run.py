@@ -140,7 +140,7 @@ def require_labels(inputs: Inputs) -> None:
         raise UsageError(
             "labels-missing",
             "A plan needs the vertebrae labelled, and no label map was given.",
-            do="Give --labels FILE, or make labels from one click a vertebra: `endplate label CT --pick --out pick.html`. "
+            do="Give --labels FILE, or make labels from one click a vertebra: `endplate label CT --pick --out P.html`. "
             "`endplate assess CT` says what can be said without labels.",
         )
 

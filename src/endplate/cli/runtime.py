@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-ROOMS_WITH_KERNELS = ("imaging", "anatomy", "synthetic", "planning", "mechanics")
+ROOMS_WITH_KERNELS = ("imaging", "anatomy", "synthetic", "labelling", "planning", "fluoroscopy", "mechanics")
 """Rooms whose compiled code is cached between runs."""
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from endplate.mechanics.compiled import inlined, kernel
+from endplate.kernels import inlined
+from endplate.mechanics.compiled import kernel
 from endplate.mechanics.lanes import fill, load, moved_up, store
 
 

@@ -1,0 +1,67 @@
+"""How compiled loops are made, and by what name their machine code is kept between runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+
+OPTIONS: dict[str, Any] = {
+    "fastmath": True,
+    "boundscheck": False,
+    "nogil": True,
+    "error_model": "numpy",
+    "cache": True,
+}
+"""Of every kernel of one compiler: no two of them differ in how they round."""
+
+
+class Compiler:
+    """Compiles the loops of one room.
+
+    Parameters
+    ----------
+    *shared:
+        Files whose code is compiled into that of other files.
+
+    Kept machine code is found again by a function's name and bytecode. Neither tells the code for all threads from
+    that for one, nor notices a change in a function that was compiled into it. So each function is compiled under a
+    name that carries its kind and a digest of the shared files.
+    """
+
+    def __init__(self, *shared: Path) -> None:
+        texts = (file.read_bytes() for file in (Path(__file__), *shared))
+        self._digest = hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]
+
+    def kernel(self, *, parallel: bool = False) -> Callable[[Callable[..., Any]], Any]:
+        """Decorator: compile a loop, for all threads or for one."""
+
+        def compile_it(body: Callable[..., Any]) -> Any:
+            renamed = self._renamed(body, "threads" if parallel else "serial")
+            return numba.njit(parallel=parallel, **OPTIONS)(renamed)
+
+        return compile_it
+
+    def twins(self, body: Callable[..., Any]) -> tuple[Any, Any]:
+        """The same kernel on all threads and on one."""
+        return self.kernel(parallel=True)(body), self.kernel()(body)
+
+    def _renamed(self, body: Callable[..., Any], kind: str) -> FunctionType:
+        if not isinstance(body, FunctionType):
+            raise TypeError(f"{body!r} is no plain function")
+        copy = FunctionType(
+            body.__code__, body.__globals__, body.__name__, body.__defaults__, body.__closure__
+        )
+        copy.__qualname__ = f"{body.__qualname__}-{kind}-{self._digest}"
+        copy.__module__ = body.__module__
+        copy.__doc__ = body.__doc__
+        return copy
+
+
+def inlined(body: Callable[..., Any]) -> Any:
+    """Decorator: part of a kernel, put in its place wherever it is called."""
+    return numba.njit(inline="always")(body)
