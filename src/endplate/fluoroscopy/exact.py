@@ -63,9 +63,9 @@ def _integrals(
     content = content_of(values, affine)
     rows, columns = view.shape
     if pixels is None:
-        at = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2)
-    else:
-        at = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+        pixels = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)
+        return _integrals(values, affine, view, pixels, linear=linear).reshape(rows, columns)
+    at = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
     out = np.zeros(len(at))
     if not content.empty:
         beam = Beam.of(view, content.affine)
@@ -74,7 +74,7 @@ def _integrals(
         source = np.ascontiguousarray(beam.source)
         dense = np.ascontiguousarray(content.values, dtype=np.float64)
         _integrate(dense, source, ways, lengths, linear, out)
-    return out.reshape(rows, columns) if pixels is None else out
+    return out
 
 
 @kernel()
@@ -97,6 +97,39 @@ def _linear(values: Any, x: Any, y: Any, z: Any, i: Any, j: Any, k: Any) -> Any:
     return (1.0 - u) * near + u * far
 
 
+@kernel()
+def _within(shape: Any, source: Any, way: Any, shift: Any) -> Any:
+    """Begin and end of the part of a ray that lies among the cells; end before begin where none does."""
+    begin, end = 0.0, 1.0
+    for axis in range(3):
+        low, high = -1.0 + shift, shape[axis] - shift
+        if way[axis] == 0.0:
+            if not low < source[axis] < high:
+                return 0.0, -1.0
+            continue
+        a, b = (low - source[axis]) / way[axis], (high - source[axis]) / way[axis]
+        begin, end = max(begin, min(a, b)), min(end, max(a, b))
+    return begin, end
+
+
+@kernel()
+def _over_cell(values: Any, source: Any, way: Any, now: Any, ahead: Any, linear: Any) -> Any:
+    """Integral over [now, ahead] of a ray, which lies in one cell."""
+    middle, span = 0.5 * (now + ahead), ahead - now
+    shift = 0.0 if linear else 0.5
+    i = int(np.floor(source[0] + middle * way[0] + shift))
+    j = int(np.floor(source[1] + middle * way[1] + shift))
+    k = int(np.floor(source[2] + middle * way[2] + shift))
+    if not linear:
+        return span * _at(values, i, j, k)
+    total = 0.0
+    for side in range(2):
+        t = middle + (2.0 * side - 1.0) * GAUSS * span
+        x, y, z = source[0] + t * way[0], source[1] + t * way[1], source[2] + t * way[2]
+        total += 0.5 * span * _linear(values, x, y, z, i, j, k)
+    return total
+
+
 @kernel(parallel=True)
 def _integrate(values: Any, source: Any, ways: Any, lengths: Any, linear: Any, out: Any) -> None:
     """Rays from the source along ``ways``, shape (N, 3) in voxels, each to its end; ``lengths`` in mm."""
@@ -104,23 +137,12 @@ def _integrate(values: Any, source: Any, ways: Any, lengths: Any, linear: Any, o
     shift = 0.0 if linear else 0.5
     for n in numba.prange(ways.shape[0]):
         way = ways[n]
-        begin, end = 0.0, 1.0
-        for axis in range(3):
-            low = -1.0 + shift
-            high = values.shape[axis] - shift
-            if way[axis] == 0.0:
-                if not low < source[axis] < high:
-                    end = -1.0
-                continue
-            a, b = (low - source[axis]) / way[axis], (high - source[axis]) / way[axis]
-            begin, end = max(begin, min(a, b)), min(end, max(a, b))
-        if end <= begin:
-            continue
+        now, end = _within(values.shape, source, way, shift)
         plane = np.empty(3, np.int64)
         for axis in range(3):
-            place = source[axis] + begin * way[axis] - shift
+            place = source[axis] + now * way[axis] - shift
             plane[axis] = int(np.floor(place)) + 1 if way[axis] > 0.0 else int(np.ceil(place)) - 1
-        now, total = begin, 0.0
+        total = 0.0
         while now < end:
             ahead, first = end, -1
             for axis in range(3):
@@ -129,17 +151,7 @@ def _integrate(values: Any, source: Any, ways: Any, lengths: Any, linear: Any, o
                     if crossing < ahead:
                         ahead, first = crossing, axis
             if ahead > now:
-                middle, span = 0.5 * (now + ahead), ahead - now
-                i = int(np.floor(source[0] + middle * way[0] + shift))
-                j = int(np.floor(source[1] + middle * way[1] + shift))
-                k = int(np.floor(source[2] + middle * way[2] + shift))
-                if linear:
-                    for side in range(2):
-                        t = middle + (2.0 * side - 1.0) * GAUSS * span
-                        x, y, z = source[0] + t * way[0], source[1] + t * way[1], source[2] + t * way[2]
-                        total += 0.5 * span * _linear(values, x, y, z, i, j, k)
-                else:
-                    total += span * _at(values, i, j, k)
+                total += _over_cell(values, source, way, now, ahead, linear)
                 now = ahead
             if first < 0:
                 break

@@ -209,7 +209,7 @@ def ground_tip(
     UsageError
         ``tool-shape``.
     """
-    back, tip, axis, length = _between(back_ras_mm, tip_ras_mm, diameter_mm)
+    back, tip, axis, _ = _between(back_ras_mm, tip_ras_mm, diameter_mm)
     if not (1 <= facets <= MOST_PLANES - 2 and 0.0 < angle_deg < 90.0):
         raise _no_shape(f"A tip of {facets} facets at {angle_deg}° cannot be ground.")
     first = np.eye(3)[int(np.argmin(np.abs(axis)))]
