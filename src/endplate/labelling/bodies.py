@@ -11,10 +11,12 @@ from endplate.anatomy.axes import Axes, FloatArray
 from endplate.imaging.volume import Volume
 from endplate.labelling.drum import BodySurface, lattice
 from endplate.labelling.drum_kernels import paint_surface
+from endplate.labelling.edge_fit import refine_edges
 from endplate.labelling.local_field import local_field
 from endplate.labelling.model import LabelledBody, Seed
+from endplate.labelling.plate_search import search_plates
 from endplate.labelling.seeds import first_drum, patient_scale, seed_axes
-from endplate.labelling.surface_search import Found, Pass, refit, search
+from endplate.labelling.surface_search import Found, Pass, follow, refit, search
 
 PASSES = (
     Pass(cells=12, low=0.30, high=1.80, step=0.03, side_sd=0.25, plate_sd=0.40),
@@ -60,13 +62,19 @@ def segment_bodies(
 def grow_body(image: Volume, seed: Seed, axes: Axes, scale: float) -> Found:
     """The surface of one body from its seed, a first frame and the patient's scale."""
     drum = first_drum(seed.level, scale)
-    half = np.array([drum.half_width_mm, drum.half_depth_mm, drum.upper[0]])
+    half = np.array([drum.half_width_mm, drum.half_depth_mm, 0.5 * drum.height_mm])
     field = local_field(image, axes, 1.8 * half + 6.0)
     found = search(field, axes, drum, PASSES[0])
-    for stage in PASSES[1:]:
+    for stage in PASSES[1:-1]:
         axes, drum = refit(found, 0.8)
         found = search(field, axes, drum, stage)
-    return found
+    axes, drum = refit(found, 0.8)
+    for _ in range(2):
+        drum = search_plates(field, axes, drum, found.scale_hu_mm, (None, None))
+        axes, drum = follow(axes, drum)
+    drum = search_plates(field, axes, drum, found.scale_hu_mm, (None, None))
+    found = search(field, axes, drum, PASSES[-1])
+    return refine_edges(found, field)
 
 
 def _body(image: Volume, seed: Seed, found: Found, assumed: tuple[str, ...]) -> LabelledBody:
@@ -104,7 +112,9 @@ def paint(image: Volume, surface: BodySurface) -> tuple[NDArray[np.bool_], Float
     mask: NDArray[np.bool_] = paint_surface(
         shape,
         np.ascontiguousarray((to_local @ to_world)[:3]),
-        surface.drum.packed,
+        surface.drum.half_sizes_mm,
+        surface.drum.upper,
+        surface.drum.lower,
         nodes.node_of,
         nodes.drum_factor * surface.factors,
     )

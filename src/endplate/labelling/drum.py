@@ -7,7 +7,7 @@ coordinates, with rays that meet flat endplates and side walls alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -16,14 +16,25 @@ from numpy.typing import NDArray
 from endplate.anatomy.axes import Axes, FloatArray
 from endplate.labelling.drum_kernels import inside_surface
 
-OUTLINE_EXPONENT = 2.6
-"""Superellipse exponent of the drum's outline seen from above."""
+FRONT_EXPONENT, BACK_EXPONENT = 2.4, 4.5
+"""Superellipse exponents of the outline seen from above: round in front, with corners at the posterior wall."""
 
 RIM_EXPONENT = 8.0
 """Exponent of the edge between side wall and endplates (large: sharp)."""
 
-LEAST_HALF_HEIGHT_MM = 1.5
+LEAST_HALF_HEIGHT_MM = 1.0
 """The drum's half height is nowhere less, so that its coordinates stay defined."""
+
+PLATE_NODES = 21
+"""Nodes of an endplate's map along each side."""
+
+PLATE_REACH = 1.25
+"""The maps cover this many half widths and half depths to each side; beyond them the last value is held."""
+
+
+def plate_lines() -> FloatArray:
+    """Drum coordinates of the rows (and columns) of an endplate's map, shape (PLATE_NODES,)."""
+    return np.linspace(-PLATE_REACH, PLATE_REACH, PLATE_NODES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +46,7 @@ class Drum:
     half_width_mm, half_depth_mm:
         Along right and anterior.
     upper, lower:
-        Shape (4,): height in the middle of the rim plane, slope to the right, slope to the front, and depth of the
-        hollow (the endplate sinks into the body by it in the middle).
+        Shape (PLATE_NODES, PLATE_NODES): heights of the endplates in mm over [u, v].
     """
 
     half_width_mm: float
@@ -44,48 +54,70 @@ class Drum:
     upper: FloatArray
     lower: FloatArray
 
-    @property
-    def packed(self) -> FloatArray:
-        """Shape (10,): both half sizes, upper, lower."""
-        return np.concatenate([[self.half_width_mm, self.half_depth_mm], self.upper, self.lower])
+    @staticmethod
+    def of_planes(half_width_mm: float, half_depth_mm: float, upper: FloatArray, lower: FloatArray) -> Drum:
+        """A drum with smooth endplates.
 
-    def plates(self, x_mm: FloatArray, y_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Mid-height and half height of the drum over points of its plane."""
-        a, b = self.half_width_mm, self.half_depth_mm
-        x, y = np.clip(x_mm, -1.3 * a, 1.3 * a), np.clip(y_mm, -1.3 * b, 1.3 * b)
-        dish = np.maximum(1.0 - (x / a) ** 2 - (y / b) ** 2, 0.0)
-        top = self.upper[0] + self.upper[1] * x + self.upper[2] * y - self.upper[3] * dish
-        low = self.lower[0] + self.lower[1] * x + self.lower[2] * y + self.lower[3] * dish
-        middle: FloatArray = 0.5 * (top + low)
-        half: FloatArray = np.maximum(0.5 * (top - low), LEAST_HALF_HEIGHT_MM)
-        return middle, half
+        ``upper`` and ``lower``, shape (4,): height of the rim's plane in the middle, its slope to the right and to
+        the front, and the depth of the hollow (how far the endplate sinks into the body).
+        """
+        lines = plate_lines()
+        x, y = np.meshgrid(lines * half_width_mm, lines * half_depth_mm, indexing="ij")
+        dish = np.maximum(1.0 - lines[:, None] ** 2 - lines[None, :] ** 2, 0.0)
+        top = upper[0] + upper[1] * x + upper[2] * y - upper[3] * dish
+        low = lower[0] + lower[1] * x + lower[2] * y + lower[3] * dish
+        return Drum(half_width_mm, half_depth_mm, top, low)
+
+    @property
+    def half_sizes_mm(self) -> FloatArray:
+        """Half width and half depth, shape (2,)."""
+        return np.array([self.half_width_mm, self.half_depth_mm])
+
+    @property
+    def height_mm(self) -> float:
+        """Mean height over the middle of the endplates."""
+        part = slice(PLATE_NODES // 4, -(PLATE_NODES // 4))
+        return float((self.upper - self.lower)[part, part].mean())
+
+    def plates(self, u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Heights of the upper and the lower endplate at drum coordinates."""
+        scale = 0.5 * (PLATE_NODES - 1) / PLATE_REACH
+        at = np.stack([(u + PLATE_REACH) * scale, (v + PLATE_REACH) * scale])
+        held = np.clip(at, 0.0, PLATE_NODES - 1.0)
+        first = np.minimum(held.astype(int), PLATE_NODES - 2)
+        (p, q), (i, j) = held - first, first
+
+        def read(plate: FloatArray) -> FloatArray:
+            near = (1.0 - q) * plate[i, j] + q * plate[i, j + 1]
+            far = (1.0 - q) * plate[i + 1, j] + q * plate[i + 1, j + 1]
+            return (1.0 - p) * near + p * far
+
+        return read(self.upper), read(self.lower)
+
+    def _middle(self, u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        top, low = self.plates(u, v)
+        return 0.5 * (top + low), np.maximum(0.5 * (top - low), LEAST_HALF_HEIGHT_MM)
 
     def to_mm(self, uvw: FloatArray) -> FloatArray:
         """Drum coordinates, shape (..., 3) → mm in the body's frame."""
-        x, y = uvw[..., 0] * self.half_width_mm, uvw[..., 1] * self.half_depth_mm
-        middle, half = self.plates(x, y)
-        return np.stack([x, y, middle + half * uvw[..., 2]], axis=-1)
+        middle, half = self._middle(uvw[..., 0], uvw[..., 1])
+        return np.stack(
+            [uvw[..., 0] * self.half_width_mm, uvw[..., 1] * self.half_depth_mm, middle + half * uvw[..., 2]],
+            axis=-1,
+        )
 
     def from_mm(self, local_mm: FloatArray) -> FloatArray:
         """mm in the body's frame, shape (..., 3) → drum coordinates."""
-        x, y = local_mm[..., 0], local_mm[..., 1]
-        middle, half = self.plates(x, y)
-        return np.stack(
-            [x / self.half_width_mm, y / self.half_depth_mm, (local_mm[..., 2] - middle) / half], axis=-1
-        )
-
-    def scaled(self, factor: float) -> Drum:
-        """The same drum, larger or smaller; slopes stay."""
-        shape = np.array([factor, 1.0, 1.0, factor])
-        return Drum(
-            self.half_width_mm * factor, self.half_depth_mm * factor, self.upper * shape, self.lower * shape
-        )
+        u, v = local_mm[..., 0] / self.half_width_mm, local_mm[..., 1] / self.half_depth_mm
+        middle, half = self._middle(u, v)
+        return np.stack([u, v, (local_mm[..., 2] - middle) / half], axis=-1)
 
 
 def gauge(uvw: FloatArray) -> FloatArray:
     """1 on the drum's surface, less inside; shape (..., 3) → (...)."""
-    flat = np.abs(uvw[..., 0]) ** OUTLINE_EXPONENT + np.abs(uvw[..., 1]) ** OUTLINE_EXPONENT
-    both = flat ** (RIM_EXPONENT / OUTLINE_EXPONENT) + np.abs(uvw[..., 2]) ** RIM_EXPONENT
+    bend = np.where(uvw[..., 1] < 0.0, BACK_EXPONENT, FRONT_EXPONENT)
+    flat = np.abs(uvw[..., 0]) ** bend + np.abs(uvw[..., 1]) ** bend
+    both = flat ** (RIM_EXPONENT / bend) + np.abs(uvw[..., 2]) ** RIM_EXPONENT
     value: FloatArray = both ** (1.0 / RIM_EXPONENT)
     return value
 
@@ -104,7 +136,7 @@ class Lattice:
         Shape (N, 3): the nodes, largest coordinate ±1.
     drum_factor:
         Shape (N,): factor of each direction at which the drum's surface lies.
-    neighbours, order_split:
+    neighbours:
         Shape (N, 4) int32: the nodes beside (-1 where a corner has three only).
     """
 
@@ -160,11 +192,15 @@ class BodySurface:
     factors: FloatArray
 
     @property
+    def local_mm(self) -> FloatArray:
+        """The nodes on the surface, shape (N, 3), mm in the body's frame."""
+        nodes = lattice(self.cells)
+        return self.drum.to_mm(nodes.directions * (nodes.drum_factor * self.factors)[:, None])
+
+    @property
     def vertices_ras_mm(self) -> FloatArray:
         """The nodes on the surface, shape (N, 3), RAS mm."""
-        nodes = lattice(self.cells)
-        out = nodes.directions * (nodes.drum_factor * self.factors)[:, None]
-        return self.axes.to_world(self.drum.to_mm(out))
+        return self.axes.to_world(self.local_mm)
 
     @property
     def radii_mm(self) -> FloatArray:
@@ -185,13 +221,11 @@ class BodySurface:
         nodes = lattice(self.cells)
         found = inside_surface(
             self.axes.to_local(points).reshape(-1, 3),
-            self.drum.packed,
+            self.drum.half_sizes_mm,
+            self.drum.upper,
+            self.drum.lower,
             nodes.node_of,
             nodes.drum_factor * self.factors,
         )
         inside: NDArray[np.bool_] = found.reshape(points.shape[:-1])
         return inside
-
-    def grown(self, factor: float) -> BodySurface:
-        """The same surface, larger or smaller about its centre."""
-        return replace(self, factors=self.factors * factor)

@@ -1,6 +1,6 @@
 """Compiled inner loops of the drum: where a point stands, and which voxels lie within a surface.
 
-A drum is packed as ten numbers: half width, half depth, then four for the upper and four for the lower plate.
+A drum comes as its half width and half depth and the maps of its endplates (see ``endplate.labelling.drum``).
 """
 
 from __future__ import annotations
@@ -11,17 +11,26 @@ import numba
 import numpy as np
 
 
+REACH = 1.25
+"""The endplates' maps cover this many half sizes to each side (``drum.PLATE_REACH``)."""
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def drum_coordinates(x: Any, y: Any, z: Any, drum: Any) -> Any:
+def drum_coordinates(x: Any, y: Any, z: Any, half: Any, upper: Any, lower: Any) -> Any:
     """mm in the body's frame → drum coordinates (u, v, w)."""
-    a, b = drum[0], drum[1]
-    cx = min(max(x, -1.3 * a), 1.3 * a)
-    cy = min(max(y, -1.3 * b), 1.3 * b)
-    dish = max(1.0 - (cx / a) ** 2 - (cy / b) ** 2, 0.0)
-    top = drum[2] + drum[3] * cx + drum[4] * cy - drum[5] * dish
-    low = drum[6] + drum[7] * cx + drum[8] * cy + drum[9] * dish
-    half = max(0.5 * (top - low), 1.5)
-    return x / a, y / b, (z - 0.5 * (top + low)) / half
+    u, v = x / half[0], y / half[1]
+    last = upper.shape[0] - 1
+    i = min(max((u + REACH) * (0.5 * last / REACH), 0.0), last)
+    j = min(max((v + REACH) * (0.5 * last / REACH), 0.0), last)
+    a, b = min(int(i), last - 1), min(int(j), last - 1)
+    p, q = i - a, j - b
+    top = (1.0 - p) * ((1.0 - q) * upper[a, b] + q * upper[a, b + 1]) + p * (
+        (1.0 - q) * upper[a + 1, b] + q * upper[a + 1, b + 1]
+    )
+    low = (1.0 - p) * ((1.0 - q) * lower[a, b] + q * lower[a, b + 1]) + p * (
+        (1.0 - q) * lower[a + 1, b] + q * lower[a + 1, b + 1]
+    )
+    return u, v, (z - 0.5 * (top + low)) / max(0.5 * (top - low), 1.0)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -52,18 +61,25 @@ def factor_towards(u: Any, v: Any, w: Any, largest: Any, node_of: Any, factors: 
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def inside_surface(local: Any, drum: Any, node_of: Any, factors: Any) -> Any:
-    """Which points, shape (N, 3) mm in the body's frame, lie within the surface; bool, shape (N,)."""
-    out = np.zeros(local.shape[0], dtype=np.bool_)
+def surface_ratio(local: Any, half: Any, upper: Any, lower: Any, node_of: Any, factors: Any) -> Any:
+    """How far out points, shape (N, 3) mm in the body's frame, stand: 1 on the surface; float64, shape (N,)."""
+    out = np.zeros(local.shape[0])
     for row in range(local.shape[0]):
-        u, v, w = drum_coordinates(local[row, 0], local[row, 1], local[row, 2], drum)
+        u, v, w = drum_coordinates(local[row, 0], local[row, 1], local[row, 2], half, upper, lower)
         largest = max(abs(u), abs(v), abs(w))
-        out[row] = largest < 1e-9 or largest <= factor_towards(u, v, w, largest, node_of, factors)
+        if largest > 1e-9:
+            out[row] = largest / factor_towards(u, v, w, largest, node_of, factors)
     return out
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def paint_surface(shape: Any, matrix: Any, drum: Any, node_of: Any, factors: Any) -> Any:
+def inside_surface(local: Any, half: Any, upper: Any, lower: Any, node_of: Any, factors: Any) -> Any:
+    """Which points, shape (N, 3) mm in the body's frame, lie within the surface; bool, shape (N,)."""
+    return surface_ratio(local, half, upper, lower, node_of, factors) <= 1.0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def paint_surface(shape: Any, matrix: Any, half: Any, upper: Any, lower: Any, node_of: Any, factors: Any) -> Any:
     """Voxels whose centre lies within the surface; ``matrix`` (3, 4) maps a voxel index to the body's frame in mm."""
     out = np.zeros((shape[0], shape[1], shape[2]), dtype=np.bool_)
     for i in range(shape[0]):
@@ -72,7 +88,7 @@ def paint_surface(shape: Any, matrix: Any, drum: Any, node_of: Any, factors: Any
                 x = matrix[0, 0] * i + matrix[0, 1] * j + matrix[0, 2] * k + matrix[0, 3]
                 y = matrix[1, 0] * i + matrix[1, 1] * j + matrix[1, 2] * k + matrix[1, 3]
                 z = matrix[2, 0] * i + matrix[2, 1] * j + matrix[2, 2] * k + matrix[2, 3]
-                u, v, w = drum_coordinates(x, y, z, drum)
+                u, v, w = drum_coordinates(x, y, z, half, upper, lower)
                 largest = max(abs(u), abs(v), abs(w))
                 out[i, j, k] = largest < 1e-9 or largest <= factor_towards(u, v, w, largest, node_of, factors)
     return out

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import Axes, FloatArray
+from endplate.anatomy.kernels import sample_linear
 from endplate.imaging.volume import Volume
 from endplate.labelling.surface_kernels import resample_held, sample_rays
 
@@ -34,11 +35,23 @@ class LocalField:
         float32, shape (X, Y, Z, 4): HU (smoothed, cut) and gradient in HU per mm along the grid's axes.
     low_mm:
         Coordinates of the first grid point in the frame.
+    even:
+        float32, shape (X, Y, Z): HU on the same grid, cut to the range but not smoothed.
     """
 
     axes: Axes
     data: NDArray[np.float32]
     low_mm: FloatArray
+    even: NDArray[np.float32]
+
+    def raw(self, body_axes: Axes, points_mm: FloatArray) -> NDArray[np.float32]:
+        """HU before smoothing at points, shape (..., 3) mm in a body's frame → (...)."""
+        turn = body_axes.rotation @ self.axes.rotation.T
+        shift = self.axes.to_local(body_axes.origin_ras_mm)
+        index = ((points_mm @ turn + shift - self.low_mm) / STEP_MM).reshape(-1, 3)
+        held = np.clip(index, 0.0, np.array(self.even.shape) - 1.0)
+        found: NDArray[np.float32] = sample_linear(self.even, np.eye(4)[:3], held)
+        return found.reshape(points_mm.shape[:-1])
 
     def rays(
         self, body_axes: Axes, points_mm: FloatArray, normals: FloatArray
@@ -71,4 +84,4 @@ def local_field(image: Volume, axes: Axes, reach_mm: FloatArray) -> LocalField:
     data[..., 0] = smooth
     for axis in range(3):
         data[..., axis + 1] = np.gradient(smooth, STEP_MM, axis=axis)
-    return LocalField(axes, data, low)
+    return LocalField(axes, data, low, even)

@@ -124,7 +124,7 @@ def first_drum(level: str, scale: float) -> Drum:
     half_height = 0.5 * size.height_mm * scale
     # Tables hold the width of the endplates; the mean over the waisted body is less.
     side = 0.5 * scale * float(value("labelling.waist_share"))
-    return Drum(
+    return Drum.of_planes(
         side * size.width_mm,
         side * size.depth_mm,
         np.array([half_height, 0.0, 0.0, 0.5]),

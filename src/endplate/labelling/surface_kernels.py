@@ -126,14 +126,22 @@ def crossed(drops: Any, step_mm: Any, scale: Any, tolerance: Any, lag_mm: Any, m
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _send(belief: Any, share: Any, back: Any, weight: Any, band: Any, count: Any, message: Any) -> Any:
+def _bend(step: Any, linear_from: Any) -> Any:
+    """Square of a step, going on evenly from ``linear_from``."""
+    far = abs(step)
+    if far <= linear_from:
+        return far * far
+    return linear_from * (2 * far - linear_from)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _send(belief: Any, share: Any, back: Any, weight: Any, linear_from: Any, band: Any, count: Any, message: Any) -> Any:
     """Message of a node: least over its labels of the shared belief less what came back, plus the penalty."""
     least = np.float32(1e30)
     for label in range(count):
         best = np.float32(1e30)
         for other in range(max(label - band, 0), min(label + band + 1, count)):
-            step = other - label
-            here = share * belief[other] - back[other] + weight * (step * step)
+            here = share * belief[other] - back[other] + weight * _bend(other - label, linear_from)
             best = min(best, here)
         message[label] = best
         least = min(least, best)
@@ -142,8 +150,10 @@ def _send(belief: Any, share: Any, back: Any, weight: Any, band: Any, count: Any
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def best_surface(cost: Any, neighbours: Any, slots: Any, weight: Any, band: Any, rounds: Any) -> Any:
-    """Label each node so that costs and weight·step² between neighbours are least together.
+def best_surface(  # noqa: PLR0912 - one loop nest
+    cost: Any, neighbours: Any, slots: Any, weight: Any, linear_from: Any, band: Any, rounds: Any
+) -> Any:
+    """Label each node so that costs and weight·bend between neighbours are least together.
 
     Parameters
     ----------
@@ -153,8 +163,9 @@ def best_surface(cost: Any, neighbours: Any, slots: Any, weight: Any, band: Any,
         int32, shape (N, 4): node beside, -1 for none.
     slots:
         int32, shape (N, 4): in which slot of that node this one stands.
-    weight, band:
-        Penalty of one squared step; messages look at most ``band`` steps away.
+    weight, linear_from, band:
+        Penalty of one step; it grows with the square up to ``linear_from`` steps and evenly from there. Messages look
+        at most ``band`` steps away.
     rounds:
         Forward and backward passes.
 
@@ -195,6 +206,7 @@ def best_surface(cost: Any, neighbours: Any, slots: Any, weight: Any, band: Any,
                         share[node],
                         incoming[node, slot],
                         weight,
+                        linear_from,
                         band,
                         count,
                         incoming[other, slots[node, slot]],
@@ -208,8 +220,7 @@ def best_surface(cost: Any, neighbours: Any, slots: Any, weight: Any, band: Any,
                 other = neighbours[node, slot]
                 if other >= 0:
                     if other < node:
-                        step = label - chosen[other]
-                        here += weight * (step * step)
+                        here += weight * _bend(label - chosen[other], linear_from)
                     else:
                         here += incoming[node, slot, label]
             if here < best:

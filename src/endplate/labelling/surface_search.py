@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endplate.anatomy.axes import Axes, FloatArray
-from endplate.labelling.drum import BodySurface, Drum, Lattice, gauge, lattice
+from endplate.labelling.drum import BodySurface, Drum, Lattice, gauge, lattice, plate_lines
 from endplate.labelling.local_field import LocalField
 from endplate.labelling.surface_kernels import best_surface, crossed
 from endplate.sources import value
@@ -121,6 +121,7 @@ def search(field: LocalField, axes: Axes, drum: Drum, stage: Pass, limits: Float
         slots_of(nodes),
         np.float32(weight),
         int(weights["band"]),
+        int(weights["band"]),
         int(weights["rounds"]),
     )
     rows = np.arange(len(chosen))
@@ -188,6 +189,19 @@ def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
     return float(values[rank][np.searchsorted(total, 0.5 * total[-1])])
 
 
+def follow(axes: Axes, drum: Drum) -> tuple[Axes, Drum]:
+    """Turn and move a frame to its drum's endplates as they are; the maps become planes with a hollow for it."""
+    lines = plate_lines()
+    u, v = np.meshgrid(lines, lines, indexing="ij")
+    inside = np.hypot(u, v) < 0.9
+    fits = []
+    for plate, sign in ((drum.upper, 1.0), (drum.lower, -1.0)):
+        x, y = u[inside] * drum.half_width_mm, v[inside] * drum.half_depth_mm
+        points = np.stack([x, y, plate[inside]], axis=1)
+        fits.append(_plate(points, np.ones(len(points)), (drum.half_width_mm, drum.half_depth_mm), sign))
+    return _centred(axes, np.zeros(2), drum.half_width_mm, drum.half_depth_mm, fits[0], fits[1])
+
+
 def _plate(points: FloatArray, sure: FloatArray, half: tuple[float, float], sign: float) -> FloatArray:
     """Height, slopes and hollow of an endplate through its nodes, by reweighted least squares."""
     dish = np.maximum(1.0 - (points[:, 0] / half[0]) ** 2 - (points[:, 1] / half[1]) ** 2, 0.0)
@@ -216,9 +230,4 @@ def _centred(
     low[0] -= height
     top[1:3] -= slope
     low[1:3] -= slope
-    return moved, Drum(a, b, top, low)
-
-
-def with_factors(found: Found, factors: FloatArray) -> Found:
-    """The same find with other factors."""
-    return replace(found, surface=replace(found.surface, factors=factors))
+    return moved, Drum.of_planes(a, b, top, low)
