@@ -38,9 +38,6 @@ EXTRAS = {
 }
 """Modules that each optional part needs."""
 
-SEGMENTERS = ("TotalSegmentator", "spineps", "nnUNetv2_predict")
-"""Programs that label a CT, used where they are installed."""
-
 
 def examine(*, compiled_s: float | None) -> dict[str, Any]:
     """Look at the machine; ``missing`` names what Endplate cannot do without."""
@@ -49,6 +46,7 @@ def examine(*, compiled_s: float | None) -> dict[str, Any]:
     cache = default_cache()
     required = _required_versions()
     missing = [name for name, version in required.items() if version is None]
+    segmenters = _segmenters()
     facts: dict[str, Any] = {
         "schema": "endplate/doctor/1",
         "endplate": __version__,
@@ -63,7 +61,8 @@ def examine(*, compiled_s: float | None) -> dict[str, Any]:
         "cache_writable": os.access(_existing(cache), os.W_OK),
         "sample": _has_sample(),
         "extras": {name: all(_has(module) for module in needs) for name, needs in EXTRAS.items()},
-        "segmenters": [name for name in SEGMENTERS if shutil.which(name)],
+        "segmenters": list(segmenters),
+        "segmenter_versions": segmenters,
         "compiled_s": compiled_s,
         "missing": missing,
     }
@@ -100,6 +99,19 @@ def _version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _segmenters() -> dict[str, str | None]:
+    """Version of every installed program that ``endplate label --segmenter`` can run; ``None``: it does not say."""
+    from endplate.labelling.segmenters.programs import SEGMENTERS, place_of
+    from endplate.labelling.segmenters.version import version_of
+
+    places = {name: (place_of(adapter), adapter) for name, adapter in SEGMENTERS.items()}
+    return {
+        name: version_of(place, adapter.distribution)
+        for name, (place, adapter) in places.items()
+        if place is not None
+    }
 
 
 def _has(module: str) -> bool:
@@ -148,6 +160,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     memory, disk = facts["memory_free_gb"], facts["disk_free_gb"]
     libraries = ", ".join(f"{name} {version or 'MISSING'}" for name, version in facts["libraries"].items())
     extras = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in facts["extras"].items())
+    segmenters = ", ".join(
+        f"{name} {version or '(version unknown)'}" for name, version in facts["segmenter_versions"].items()
+    )
     lines = [
         f"Endplate {facts['endplate']}, Python {facts['python']}, {facts['platform']}, {facts['cpus']} cores",
         f"Libraries: {libraries}",
@@ -156,7 +171,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         f"Cache: {facts['cache']}{'' if facts['cache_writable'] else ' (cannot be written)'}",
         f"Sample CT: {'at hand' if facts['sample'] else 'not fetched yet (endplate sample)'}",
         f"Optional parts: {extras}",
-        f"Segmenters found: {', '.join(facts['segmenters']) or 'none (give your own labels)'}",
+        f"Segmenters found: {segmenters or 'none (label from clicks: endplate label CT --pick)'}",
     ]
     if facts["compiled_s"] is not None:
         lines.append(f"Kernels compiled by a run on a small phantom: {facts['compiled_s']} s")

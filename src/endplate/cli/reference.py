@@ -69,6 +69,7 @@ def schemas() -> Iterator[tuple[str, str]]:
     from endplate.anatomy.model import Document, Spine
     from endplate.case.manifest import Manifest
     from endplate.case.scan import ScanRecord
+    from endplate.labelling.outputs_document import LabelDocument
     from endplate.planning.model import Plan
 
     documents: dict[str, type[Document]] = {
@@ -76,6 +77,7 @@ def schemas() -> Iterator[tuple[str, str]]:
         "plan": Plan,
         "manifest": Manifest,
         "scan": ScanRecord,
+        "label": LabelDocument,
     }
     for name, model in documents.items():
         yield f"{name}-1", _json(model.model_json_schema(by_alias=True, mode="serialization"))

@@ -15,6 +15,7 @@ from endplate.imaging.label_write import SUBREGION_NAMES, label_names, write_lab
 from endplate.imaging.organ_map import ORGAN_OF_ID, OrganMap
 from endplate.imaging.seg_nrrd_write import write_seg_nrrd
 from endplate.imaging.volume import Volume
+from endplate.labelling.outputs_document import Labelled
 
 NIFTI = (".nii.gz", ".nii")
 FORMS = (*NIFTI, ".seg.nrrd", ".dcm")
@@ -37,6 +38,42 @@ def form_of(path: Path) -> str:
             do="End it in .nii.gz (NIfTI), .seg.nrrd (3D Slicer) or .dcm (DICOM SEG).",
         )
     return form
+
+
+def nifti_only(path: Path) -> None:
+    """Refuse a name that is no NIfTI's, for maps that have no other form.
+
+    Raises
+    ------
+    UsageError
+        ``output-format``.
+    """
+    if form_of(path) not in NIFTI:
+        raise UsageError(
+            "output-format", "Subregions and organs are written as NIfTI.", do="End the name in .nii.gz."
+        )
+
+
+def check_parts(made: Labelled, *, subregions: bool, organs: bool) -> None:
+    """Refuse to write parts that these labels do not have.
+
+    Raises
+    ------
+    UsageError
+        ``subregions-none``, ``organs-none``.
+    """
+    if subregions and made.subregions is None:
+        raise UsageError(
+            "subregions-none",
+            "These labels do not tell body and arch apart.",
+            do="Leave out --subregions; labels from points and from SPINEPS have them.",
+        )
+    if organs and made.organs is None:
+        raise UsageError(
+            "organs-none",
+            "These labels name no organs.",
+            do="Leave out --organs; TotalSegmentator labels the organs that a needle keeps away from.",
+        )
 
 
 def check_free(paths: Iterable[Path], *, force: bool) -> None:

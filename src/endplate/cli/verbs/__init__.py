@@ -10,6 +10,7 @@ from endplate.cli.verbs.compare import compare
 from endplate.cli.verbs.demo import demo
 from endplate.cli.verbs.doctor import doctor
 from endplate.cli.verbs.export import export
+from endplate.cli.verbs.label import label
 from endplate.cli.verbs.plan import plan
 from endplate.cli.verbs.report import report
 from endplate.cli.verbs.run import run
@@ -19,6 +20,7 @@ from endplate.cli.verbs.series import series
 VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,
     "run": run,
+    "label": label,
     "assess": assess,
     "plan": plan,
     "report": report,

@@ -1,0 +1,199 @@
+"""From the options of ``endplate label`` to labels: clicks, a segmenter, or a map that is mended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from endplate.cli.manner import Manner
+from endplate.errors import UsageError
+
+if TYPE_CHECKING:
+    from endplate.case.run import Tell
+    from endplate.imaging.volume import Volume
+    from endplate.labelling.mending import Mending
+    from endplate.labelling.outputs_document import Labelled
+    from endplate.labelling.points import PointSet
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What labels are to be made of, as the options say it."""
+
+    points: tuple[str, ...] = ()
+    points_file: Path | None = None
+    segmenter: str | None = None
+    labels: Path | None = None
+    scheme: str = "auto"
+    time_limit_min: float | None = None
+
+    @property
+    def has_points(self) -> bool:
+        """Points were given, in words or in a file."""
+        return bool(self.points) or self.points_file is not None
+
+    def check(self, *, pick: bool, has_ct: bool) -> None:
+        """Refuse options that contradict each other or leave too much open.
+
+        Raises
+        ------
+        UsageError
+            ``label-source``, ``ct-missing``, ``time-limit``.
+        """
+        sources = [self.has_points, self.segmenter is not None, self.labels is not None]
+        if sum(sources) > 1 or (sum(sources) == 0 and not pick) or (pick and (sources[1] or sources[2])):
+            raise UsageError(
+                "label-source",
+                "Say what the labels are to be made of: one of points, a segmenter, or a label map to mend.",
+                do="Give --point LEVEL:X,Y,Z (or --points FILE), --segmenter NAME, or --labels FILE. Without any of "
+                "these, begin with the pick page: endplate label CT --pick --out page.html",
+            )
+        if not has_ct and self.labels is None:
+            raise UsageError("ct-missing", "No CT was given.", do="Name the CT: endplate label CT ...")
+        if self.time_limit_min is not None and not 0 < self.time_limit_min < 1e5:
+            raise UsageError("time-limit", "The time limit is no time.", do="Give minutes: --time-limit 60")
+
+
+def read_ct(path: Path, series: str | None) -> Volume:
+    """The CT with what inspecting it found.
+
+    Raises
+    ------
+    InputError, QualityGateError
+        As reading and inspecting a CT do.
+    """
+    from endplate.imaging.quality import inspect
+    from endplate.imaging.read import read_image
+
+    image = read_image(path, series=series)
+    known = set(image.findings)
+    return image.with_findings(*(found for found in inspect(image) if found not in known))
+
+
+def points_of(wanted: Wanted, image: Volume, *, may_be_none: bool = False) -> PointSet:
+    """The points of the options and of their file; a point in words counts before one of the file.
+
+    Raises
+    ------
+    UsageError, InputError
+        As reading and checking points do.
+    """
+    from endplate.labelling.points import PointSet, check_points, parse_point, without_set_levels
+    from endplate.labelling.points_files import read_points
+
+    given = tuple(parse_point(text, image) for text in wanted.points)
+    points = PointSet(given)
+    if wanted.points_file is not None:
+        stored = read_points(wanted.points_file, image)
+        seeds = (*given, *without_set_levels(stored.seeds, given))
+        points = PointSet(seeds, without_set_levels(stored.proposed, seeds), stored.source)
+    if may_be_none and not points.seeds and not points.proposed:
+        return points
+    return check_points(points, image)
+
+
+def make_labels(wanted: Wanted, image: Volume | None, manner: Manner, tell: Tell) -> Labelled:
+    """Labels from what was asked for.
+
+    Raises
+    ------
+    UsageError, InputError
+        As the ways to labels do.
+    """
+    if wanted.labels is not None:
+        return _given(wanted, image)
+    assert image is not None  # Wanted.check
+    return (
+        _segmented(wanted, image, manner, tell)
+        if wanted.segmenter is not None
+        else _clicked(wanted, image, tell)
+    )
+
+
+def _given(wanted: Wanted, image: Volume | None) -> Labelled:
+    from endplate.imaging.fingerprint import ct_fingerprint
+    from endplate.imaging.label_origin import LabelOrigin
+    from endplate.imaging.labels import read_labels
+    from endplate.labelling.outputs_document import Labelled
+
+    assert wanted.labels is not None
+    labels = read_labels(wanted.labels, scheme=wanted.scheme, image=image)
+    stated = labels.origin
+    if stated is None:
+        stated = LabelOrigin(made_by="given", ct_fingerprint=None if image is None else ct_fingerprint(image))
+    return Labelled(labels, stated)
+
+
+def _clicked(wanted: Wanted, image: Volume, tell: Tell) -> Labelled:
+    from endplate.imaging.label_origin import LabelOrigin
+    from endplate.labelling.outputs_document import Labelled
+    from endplate.labelling.spine_labels import label_from_points
+
+    points = points_of(wanted, image)
+    stage = "Labelling from points"
+    tell(stage, "", 0.0)
+    made = label_from_points(image, points.seeds, progress=lambda what, part: tell(stage, what, part))
+    tell(stage, "", 1.0)
+    origin = made.labels.origin or LabelOrigin(made_by="clicks")
+    return Labelled(made.labels, origin, subregions=made.subregions)
+
+
+def _segmented(wanted: Wanted, image: Volume, manner: Manner, tell: Tell) -> Labelled:
+    from endplate.imaging.fingerprint import ct_fingerprint
+    from endplate.imaging.label_origin import LabelOrigin, LevelOrigin
+    from endplate.labelling.mending import levels_in
+    from endplate.labelling.outputs_document import Labelled
+    from endplate.labelling.segmenters.programs import segmenter_named
+    from endplate.labelling.segmenters.run import segment
+    from endplate.sources import finding, value
+
+    adapter = segmenter_named(wanted.segmenter or "")
+    minutes = wanted.time_limit_min or float(value("labelling.segmenter_limit_min"))
+    say = _lines_to_user(adapter.title, manner, tell)
+    tell(adapter.title, "", 0.0)
+    made = segment(image, adapter, limit_s=60.0 * minutes, say=say)
+    tell(adapter.title, "", 1.0)
+    version = "" if made.tool.version is None else f" {made.tool.version}"
+    told = finding("labels-from-segmenter", title=adapter.title, version=version)
+    labels = replace(made.labels, volume=made.labels.volume.with_findings(told))
+    origin = LabelOrigin(
+        made_by="segmenter",
+        ct_fingerprint=ct_fingerprint(image),
+        tool=made.tool,
+        levels=tuple(LevelOrigin(level=level) for level in levels_in(labels.data)),
+    )
+    return Labelled(labels, origin, made.subregions, made.organs, made.seconds)
+
+
+def _lines_to_user(title: str, manner: Manner, tell: Tell) -> Callable[[str, bool], None]:
+    """Where the lines of a program go: beside its bar on a terminal, else whole ones to stderr."""
+    live = sys.stderr.isatty()
+
+    def say(line: str, whole: bool) -> None:
+        if manner.quiet:
+            return
+        if live:
+            tell(title, line[:60], 0.0)
+        elif whole:
+            sys.stderr.write(f"{title}: {line}\n")
+            sys.stderr.flush()
+
+    return say
+
+
+def mending_of(shift: int, drop: Sequence[str], merge: Sequence[str], *, clean: bool) -> Mending:
+    """The mending that options ask for; levels to drop may stand in one word, with commas.
+
+    Raises
+    ------
+    UsageError
+        ``level-unknown``, ``merge-broken``, ``shift-unknown``.
+    """
+    from endplate.imaging.levels import parse_level
+    from endplate.labelling.mending import Mending, parse_merge
+
+    drops = tuple(parse_level(name) for text in drop for name in text.split(","))
+    return Mending(tuple(parse_merge(text) for text in merge), drops, shift, clean)

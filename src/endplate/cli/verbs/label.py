@@ -1,0 +1,217 @@
+"""``endplate label``: labels from clicks, from an installed segmenter, or a label map mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from endplate.cli import options
+from endplate.cli.manner import Manner
+
+if TYPE_CHECKING:
+    from endplate.cli.label_job import Wanted
+    from endplate.labelling.mending import Mending
+
+Points = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--point",
+        metavar="LEVEL:X,Y,Z",
+        help="A point in the middle of a vertebral body, RAS mm; LEVEL:lps:X,Y,Z and LEVEL:voxel:I,J,K are taken "
+        "too. One for each vertebra.",
+        show_default=False,
+    ),
+]
+PointsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--points",
+        metavar="FILE",
+        help="Points from a file: of the pick page, of VerSe or TPTBox, or a Slicer point list.",
+        show_default=False,
+    ),
+]
+Segmenter = Annotated[
+    str | None,
+    typer.Option(
+        "--segmenter",
+        metavar="NAME",
+        help="An installed program: totalsegmentator, spineps or totalspineseg. It may fetch its weights by itself.",
+        show_default=False,
+    ),
+]
+
+
+def label(
+    ct: options.Ct = None,
+    point: Points = None,
+    points: PointsFile = None,
+    segmenter: Segmenter = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", "-l", metavar="FILE", help="A label map to mend.", show_default=False),
+    ] = None,
+    pick: Annotated[
+        bool,
+        typer.Option(
+            "--pick", help="Write a page (.html) in which to click the points; it needs no network."
+        ),
+    ] = False,
+    shift: Annotated[
+        int,
+        typer.Option(
+            "--shift",
+            metavar="+1|-1",
+            help="Shift all names by one: +1 toward the feet.",
+            show_default=False,
+        ),
+    ] = 0,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option("--merge", metavar="A+B=C", help="Join two levels into one.", show_default=False),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option("--drop", metavar="LEVEL", help="Leave a level out.", show_default=False),
+    ] = None,
+    clean: Annotated[bool, typer.Option("--clean", help="Remove specks and fill pin holes.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Labels to write: .nii.gz, .seg.nrrd (3D Slicer) or .dcm (DICOM SEG); with --pick the page.",
+            show_default=False,
+        ),
+    ] = None,
+    subregions: Annotated[
+        Path | None,
+        typer.Option(
+            "--subregions",
+            metavar="FILE",
+            help="Also write TPTBox subregion ids (49 body, 41 arch, 61 canal), .nii.gz.",
+            show_default=False,
+        ),
+    ] = None,
+    organs: Annotated[
+        Path | None,
+        typer.Option(
+            "--organs", metavar="FILE", help="Also write the segmenter's organs, .nii.gz.", show_default=False
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(
+            "--time-limit", metavar="MINUTES", help="Stop a segmenter after this.", show_default=False
+        ),
+    ] = None,
+    series: options.Series = None,
+    scheme: options.Scheme = "auto",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Label vertebrae on the grid of a CT.
+
+    From one point in each vertebral body (--point, --points; --pick writes the page to click them in), from a
+    segmenter that is installed here (--segmenter), or from a label map to mend (--labels with --shift, --merge,
+    --drop, --clean). Level names are the user's word: confirm them.
+    """
+    from endplate.cli.label_job import Wanted, mending_of
+    from endplate.cli.runtime import prepare
+    from endplate.errors import UsageError
+
+    manner = Manner(json, quiet, verbose)
+    wanted = Wanted(tuple(point or ()), points, segmenter, labels, scheme, time_limit)
+    wanted.check(pick=pick, has_ct=ct is not None)
+    if out is None:
+        raise UsageError("out-missing", "No file was named to write.", do="Name it with --out.")
+    prepare()
+    if pick:
+        assert ct is not None  # Wanted.check
+        _page(ct, wanted, out, series=series, force=force, manner=manner)
+        return
+    mending = mending_of(shift, drop or (), merge or (), clean=clean)
+    _labels(ct, wanted, mending, (out, subregions, organs), series=series, force=force, manner=manner)
+
+
+def _page(ct: Path, wanted: Wanted, out: Path, *, series: str | None, force: bool, manner: Manner) -> None:
+    from endplate.cli.label_job import points_of, read_ct
+    from endplate.cli.label_show import show_made
+    from endplate.cli.speech import progress
+    from endplate.errors import UsageError
+    from endplate.labelling.outputs import check_free
+    from endplate.labelling.pick import write_pick_page
+
+    if out.suffix.lower() != ".html":
+        raise UsageError("output-format", "The page is an .html file.", do="End the name in .html.")
+    check_free([out], force=force)
+    with progress(manner) as tell:
+        tell("Reading the CT", "", 0.0)
+        image = read_ct(ct, series)
+        tell("Reading the CT", "", 1.0)
+        found = points_of(wanted, image, may_be_none=True)
+        tell("Writing the page", "", 0.0)
+        write_pick_page(out, image, found)
+        tell("Writing the page", "", 1.0)
+    how = (
+        "Open it in a browser, click in each vertebral body, save the points, then: "
+        "endplate label CT --points points.json --out labels.nii.gz"
+    )
+    show_made("endplate/label-page/1", how, [out], manner)
+
+
+def _labels(
+    ct: Path | None,
+    wanted: Wanted,
+    mending: Mending,
+    outputs: tuple[Path, Path | None, Path | None],
+    *,
+    series: str | None,
+    force: bool,
+    manner: Manner,
+) -> None:
+    from endplate.cli.label_job import make_labels, read_ct
+    from endplate.cli.label_show import show_labels, show_levels
+    from endplate.cli.speech import progress
+    from endplate.errors import QualityGateError
+    from endplate.imaging.dicom_reference import source_series
+    from endplate.labelling import outputs as files
+    from endplate.labelling.outputs_document import document_of, with_mending
+
+    out, subregions, organs = outputs
+    form = files.form_of(out)
+    for path in (subregions, organs):
+        if path is not None:
+            files.nifti_only(path)
+    files.check_free([*files.files_of(out), *(path for path in (subregions, organs) if path)], force=force)
+    with progress(manner) as tell:
+        image = None
+        if ct is not None:
+            tell("Reading the CT", "", 0.0)
+            image = read_ct(ct, series)
+            tell("Reading the CT", "", 1.0)
+        made = with_mending(make_labels(wanted, image, manner, tell), mending)
+        files.check_parts(made, subregions=subregions is not None, organs=organs is not None)
+        document = document_of(made)
+        if document.refused is not None:
+            if not manner.json:
+                show_levels(document)
+            raise QualityGateError(
+                document.refused.code,
+                "The labels were not written: "
+                + " ".join(f"{reason.level}: {reason.text}" for reason in document.refused.reasons[:2]),
+                do="Mend the map as said (--merge, --drop, --shift, --clean), or label these levels from points.",
+                document=document.model_dump(mode="json", by_alias=True),
+            )
+        source = source_series(ct, series) if ct is not None and form == ".dcm" else None
+        written = [*files.write_labels(out, made.volume, made.origin, source)]
+        if subregions is not None and made.subregions is not None:
+            written.append(files.write_subregions(subregions, made.subregions))
+        if organs is not None and made.organs is not None:
+            written.append(files.write_organs(organs, made.organs))
+    show_labels(document.model_copy(update={"files": tuple(path.name for path in written)}), manner)
