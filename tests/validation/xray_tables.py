@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[2]
 CONSTANTS = ROOT / "src" / "endplate" / "sources" / "data" / "constants"
 REFERENCE = ROOT / "tests" / "fluoroscopy" / "xray_brute_force.json"
 
-IODINE_EDGE, BARIUM_EDGE = 33.169, 37.441
+IODINE_EDGE, BARIUM_EDGE, PLATINUM_EDGE = 33.169, 37.441, 78.395
 ENERGIES = [
     *(15, 16.5, 18, 20, 22, 24, 26, 28, 30.5, IODINE_EDGE - 1e-3, IODINE_EDGE + 1e-3, 35.2),
-    *(BARIUM_EDGE - 1e-3, BARIUM_EDGE + 1e-3, 40, 43, 46, 50, 54, 59, 64, 70, 76, 83, 91, 100, 110, 120),
+    *(BARIUM_EDGE - 1e-3, BARIUM_EDGE + 1e-3, 40, 43, 46, 50, 54, 59, 64, 70, 75, PLATINUM_EDGE - 1e-3, PLATINUM_EDGE + 1e-3, 84, 91, 100, 110, 120),
 ]
 EDGES = [15, 24, 29, IODINE_EDGE, BARIUM_EDGE, 41, 44.5, 48, 52, 56, 60, 65, 70, 76, 84, 95, 111]
 """Of the bins in keV: narrow where the spectra are high, and on both absorption edges."""
@@ -40,6 +40,7 @@ COMPOSITIONS: dict[str, dict[str, float]] = {
     "steel_316l": {"Fe": 0.655, "Cr": 0.17, "Ni": 0.12, "Mo": 0.025, "Mn": 0.02, "Si": 0.01},
     "nitinol": {"Ni": 0.558, "Ti": 0.442},
     "cobalt_chromium": {"Co": 0.65, "Cr": 0.285, "Mo": 0.06, "Mn": 0.005},
+    "platinum": {"Pt": 0.9, "Ir": 0.1},
 }  # fmt: skip
 FORMULAS = {"pmma": "C5H8O2", "barium_sulphate": "BaSO4", "zirconium_dioxide": "ZrO2", "iohexol": "C19H26I3N3O9"}
 DENSITIES = {
@@ -53,6 +54,7 @@ DENSITIES = {
     "steel_316l": 7.98,
     "nitinol": 6.45,
     "cobalt_chromium": 8.30,
+    "platinum": 21.5,
 }
 
 
@@ -105,13 +107,13 @@ def write_materials() -> None:
         '["xray.energy_kev"]',
         "value = [" + ", ".join(f"{e:g}" if e != int(e) else f"{e:.1f}" for e in np.round(kev, 3)) + "]",
         'unit = "keV"',
-        'meaning = "Energies of xray.mass_attenuation, on both sides of the K edges of iodine and barium; between them both axes are interpolated as logarithms"',
+        'meaning = "Energies of xray.mass_attenuation, on both sides of the K edges of iodine, barium and platinum; between them both axes are interpolated as logarithms"',
         'status = "computed"',
         'source = "xraydb-elam"',
         "",
         '["xray.mass_attenuation"]',
         'unit = "cm2/g at the energies of xray.energy_kev"',
-        'meaning = "Total mass attenuation with coherent scatter (Elam tables in xraydb 4.5.8). Tissues by ICRU-44 composition; 316L with Fe 65.5, Cr 17, Ni 12, Mo 2.5, Mn 2, Si 1 per cent by mass; nitinol with Ni 55.8; cobalt-chromium with Co 65, Cr 28.5, Mo 6"',
+        'meaning = "Total mass attenuation with coherent scatter (Elam tables in xraydb 4.5.8). Tissues by ICRU-44 composition; 316L with Fe 65.5, Cr 17, Ni 12, Mo 2.5, Mn 2, Si 1 per cent by mass; nitinol with Ni 55.8; cobalt-chromium with Co 65, Cr 28.5, Mo 6; platinum with Ir 10"',
         'status = "computed"',
         'source = "xraydb-elam"',
         "",

@@ -15,7 +15,6 @@ is read; pixels with tools are summed over the bins.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -76,6 +75,34 @@ def tissue_split(ct_kvp: float | None = None) -> TissueSplit:
 
 
 @dataclass(frozen=True, eq=False)
+class Shadow:
+    """Tools in the field, cut to the rectangle that holds them.
+
+    Parameters
+    ----------
+    materials:
+        What they are made of, K of them.
+    paths_mm:
+        Path in each, float32, shape (K, bottom − top, right − left).
+    box:
+        Rows [top, bottom) and columns [left, right).
+    """
+
+    materials: tuple[Material, ...]
+    paths_mm: Float32
+    box: tuple[int, int, int, int]
+
+    def whole(self, shape: tuple[int, int]) -> dict[Material, Float32]:
+        """Path in each material over the whole field."""
+        top, bottom, left, right = self.box
+        found = {}
+        for of, path in zip(self.materials, self.paths_mm, strict=True):
+            found[of] = np.zeros(shape, dtype=np.float32)
+            found[of][top:bottom, left:right] = path
+        return found
+
+
+@dataclass(frozen=True, eq=False)
 class Beam:
     """One beam made ready for pictures.
 
@@ -112,7 +139,7 @@ class Beam:
         return left
 
     def add_tools(
-        self, signal: Float32, soft_mm: Float32, bone_mm: Float32, tools_mm: Mapping[Material, Float32]
+        self, signal: Float32, soft_mm: Float32, bone_mm: Float32, shadow: Shadow | None
     ) -> Float32:
         """The signal with tools in the beam, in place of as much soft tissue.
 
@@ -120,30 +147,28 @@ class Beam:
         ----------
         signal, soft_mm, bone_mm:
             As in :meth:`signal`, shape (rows, columns).
-        tools_mm:
-            Path in each tool's material, same shape.
+        shadow:
+            The tools; ``None``: there are none in the field.
 
         Returns
         -------
         A new array; pixels without tools keep their signal.
         """
-        if not tools_mm:
-            return signal.copy()
-        paths = np.stack([np.asarray(path, dtype=np.float32).ravel() for path in tools_mm.values()])
-        energy = self.bins_kev
-        soft = material("soft").attenuation_per_mm(energy)
-        bone = material("bone").attenuation_per_mm(energy)
-        tools = np.stack([of.attenuation_per_mm(energy) for of in tools_mm])
         out = signal.copy()
+        if shadow is None:
+            return out
+        energy = self.bins_kev
+        top, bottom, left, right = shadow.box
+        part = np.s_[top:bottom, left:right]
         _sum_bins(
-            soft_mm.ravel(),
-            bone_mm.ravel(),
-            paths,
+            soft_mm[part],
+            bone_mm[part],
+            shadow.paths_mm,
             np.log(self.bins_signal).astype(np.float32),
-            soft.astype(np.float32),
-            bone.astype(np.float32),
-            tools.astype(np.float32),
-            out.reshape(-1),
+            material("soft").attenuation_per_mm(energy).astype(np.float32),
+            material("bone").attenuation_per_mm(energy).astype(np.float32),
+            np.stack([of.attenuation_per_mm(energy) for of in shadow.materials]).astype(np.float32),
+            out[part],
         )
         return out
 
@@ -189,18 +214,19 @@ def _read_table(soft_mm, bone_mm, table, left):  # type: ignore[no-untyped-def]
 @kernel(parallel=True)
 def _sum_bins(soft_mm, bone_mm, tools_mm, ln_share, soft, bone, tools, out):  # type: ignore[no-untyped-def]
     """Signal summed over the bins where a tool stands; tools take the place of soft tissue."""
-    kinds, pixels = tools_mm.shape
+    kinds, rows, columns = tools_mm.shape
     bins = len(soft)
-    for pixel in numba.prange(pixels):
-        covered = np.float32(0.0)
-        for kind in range(kinds):
-            covered += tools_mm[kind, pixel]
-        if covered > np.float32(0.0):
-            left_soft = max(soft_mm[pixel] - covered, np.float32(0.0))
-            total = np.float32(0.0)
-            for k in range(bins):
-                depth = soft[k] * left_soft + bone[k] * bone_mm[pixel] - ln_share[k]
-                for kind in range(kinds):
-                    depth += tools[kind, k] * tools_mm[kind, pixel]
-                total += math.exp(-depth)
-            out[pixel] = total
+    for row in numba.prange(rows):
+        for column in range(columns):
+            covered = np.float32(0.0)
+            for kind in range(kinds):
+                covered += tools_mm[kind, row, column]
+            if covered > np.float32(0.0):
+                left_soft = max(soft_mm[row, column] - covered, np.float32(0.0))
+                total = np.float32(0.0)
+                for k in range(bins):
+                    depth = soft[k] * left_soft + bone[k] * bone_mm[row, column] - ln_share[k]
+                    for kind in range(kinds):
+                        depth += tools[kind, k] * tools_mm[kind, row, column]
+                    total += math.exp(-depth)
+                out[row, column] = total

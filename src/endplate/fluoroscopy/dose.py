@@ -141,6 +141,13 @@ def control_kvp(soft_mm: float, bone_mm: float) -> float:
     return nearest_kvp(lowest + share * (highest - lowest))
 
 
+def wanted_kerma_ngy(view: View) -> float:
+    """Air kerma of a pulse that the detector is to get: more in a smaller field, as one sees noise at its size."""
+    side = max(view.rows, view.columns) * view.pitch_mm
+    magnified = max(1.0, float(value("fluoroscopy.detector_mm")) / side)
+    return float(value("xray.detector_kerma_ngy")) * magnified
+
+
 def control(
     view: View,
     soft_mm: float,
@@ -175,7 +182,7 @@ def control(
     passed = math.exp(-of.minus_ln_kerma(paths)) * (1.0 + scatter_to_primary)
     passed *= float(value("xray.grid_primary_transmission"))
     from_source = view.source_isocentre_mm - float(value("xray.reference_from_isocentre_mm"))
-    wanted_ngy = float(value("xray.detector_kerma_ngy"))
+    wanted_ngy = wanted_kerma_ngy(view)
     at_reference = wanted_ngy / NGY_PER_UGY / passed * (view.source_detector_mm / from_source) ** 2
     limit = _limit_ugy(view, from_source, rate)
     given = min(at_reference, limit)

@@ -140,6 +140,7 @@ def materials() -> dict[str, Material]:
         "steel": pure("316L steel", "steel_316l"),
         "nitinol": pure("nitinol", "nitinol"),
         "cobalt-chromium": pure("cobalt-chromium", "cobalt_chromium"),
+        "platinum": pure("platinum", "platinum"),
         "cement": cement_material(next(iter(shipped_cements().values()))),
         "zirconia-cement": zirconia_cement(),
         "contrast": contrast_material(),

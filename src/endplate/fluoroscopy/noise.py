@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.fluoroscopy.compiled import kernel
-from endplate.fluoroscopy.scatter import COARSE
+from endplate.fluoroscopy.scatter import COARSE, widened
 from endplate.sources import value
 
 Float32 = NDArray[np.float32]
@@ -49,11 +49,15 @@ class Quanta:
 
 @lru_cache(maxsize=4)
 def bank(seed: int) -> Float32:
-    """Normal numbers, correlated as the detector blurs, shape (1024, 1024), read-only."""
+    """Normal numbers, correlated as the detector blurs, shape (1024, 2048), read-only.
+
+    Its right half repeats the left one, so that a row can be read on from any place.
+    """
     numbers = np.random.default_rng(seed).standard_normal((BANK_SIDE, BANK_SIDE), dtype=np.float32)
     weights = np.asarray(value("xray.detector_blur"), dtype=np.float64)
     for axis in (0, 1):
         numbers = ndimage.convolve1d(numbers, weights, axis=axis, mode="wrap")
+    numbers = np.concatenate([numbers, numbers], axis=1)
     numbers.flags.writeable = False
     return numbers
 
@@ -102,10 +106,13 @@ def detect(
         spread *= averaged_share(weight) if settled else 1.0
         before, weight = primary, 1.0
     out = np.empty_like(primary)
+    numbers = bank(quanta.seed)
+    if primary.shape[1] > side:
+        numbers = np.tile(numbers, (1, 1 + primary.shape[1] // side))
     _detect(
         primary,
-        coarse_scatter,
-        bank(quanta.seed),
+        widened(coarse_scatter, primary.shape[1]),
+        numbers,
         int(down),
         int(right),
         np.float32(spread),
@@ -119,29 +126,16 @@ def detect(
 @kernel(parallel=True)
 def _detect(primary, scatter, numbers, down, right, spread, before, weight, out):  # type: ignore[no-untyped-def]
     rows, columns = primary.shape
-    last_r, last_c = scatter.shape[0] - 1, scatter.shape[1] - 1
+    last = scatter.shape[0] - 1
+    kept = np.float32(1.0) - weight
     for row in numba.prange(rows):
-        r = min(
-            max((np.float32(row) + np.float32(0.5)) / COARSE - np.float32(0.5), np.float32(0.0)),
-            np.float32(last_r),
-        )
+        r = min(max((row + 0.5) / COARSE - 0.5, 0.0), float(last))
         r0 = int(r)
-        r1 = min(r0 + 1, last_r)
-        fr = r - np.float32(r0)
-        upper, lower = scatter[r0], scatter[r1]
+        share = np.float32(r - r0)
+        above, below = scatter[r0], scatter[min(r0 + 1, last)]
         line = numbers[(row + down) & (BANK_SIDE - 1)]
+        here, then, target = primary[row], before[row], out[row]
         for column in range(columns):
-            c = min(
-                max((np.float32(column) + np.float32(0.5)) / COARSE - np.float32(0.5), np.float32(0.0)),
-                np.float32(last_c),
-            )
-            c0 = int(c)
-            c1 = min(c0 + 1, last_c)
-            fc = c - np.float32(c0)
-            above = upper[c0] + fc * (upper[c1] - upper[c0])
-            below = lower[c0] + fc * (lower[c1] - lower[c0])
-            mean = primary[row, column] + above + fr * (below - above)
-            seen = mean + spread * math.sqrt(mean) * line[(column + right) & (BANK_SIDE - 1)]
-            if weight < np.float32(1.0):
-                seen = weight * seen + (np.float32(1.0) - weight) * before[row, column]
-            out[row, column] = max(seen, np.float32(FLOOR))
+            mean = here[column] + above[column] + share * (below[column] - above[column])
+            seen = mean + spread * math.sqrt(mean) * line[column + right]
+            target[column] = max(weight * seen + kept * then[column], np.float32(FLOOR))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numba
@@ -88,6 +89,22 @@ def coarse(picture: Float32, factor: int = COARSE) -> Float32:
     out = np.empty((-(-rows // factor), -(-columns // factor)), dtype=np.float32)
     _block_means(picture, factor, out)
     return out
+
+
+def widened(coarse_picture: Float32, columns: int, factor: int = COARSE) -> Float32:
+    """A coarse picture with as many columns as the whole one, linear between the middles of its blocks."""
+    low, share = _between(coarse_picture.shape[1], columns, factor)
+    high = np.minimum(low + 1, coarse_picture.shape[1] - 1)
+    left = coarse_picture[:, low]
+    return np.asarray(left + share * (coarse_picture[:, high] - left), dtype=np.float32)
+
+
+@lru_cache(maxsize=8)
+def _between(blocks: int, columns: int, factor: int) -> tuple[NDArray[np.int64], Float32]:
+    """For each column the block whose middle is left of it, and how far it is toward the next one."""
+    at = np.clip((np.arange(columns) + 0.5) / factor - 0.5, 0.0, blocks - 1.0)
+    low = at.astype(np.int64)
+    return low, (at - low).astype(np.float32)
 
 
 @kernel(parallel=True)
