@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from endplate.fluoroscopy.view import View
 from endplate.fluoroscopy.volume_layouts import Layout
@@ -21,14 +21,23 @@ from endplate.imaging.geometry import FloatArray
 PARALLEL = 1e-9
 """Share of a pixel step that may leave the planes and rows of voxels before a warp is needed."""
 
-FINER = 1.25
+FINER = 1.2
 """Rays of the middle plane to a pixel of the detector, along each side, where a warp is needed."""
 
-SAMPLES_PER_VOXEL = 2.2
+FINER_STEEP = 1.0
+"""The same where rays are steep: each then runs through more columns of voxels, which smooths the image."""
+
+SAMPLES_PER_VOXEL = 2.6
 """Rays of the middle plane to a voxel there, at least, where a warp is needed."""
 
 STEEPEST = 0.2
 """Least share of the main axis in the direction of any ray (voxel indices)."""
+
+STEEP = 0.75
+"""Voxels that a ray moves aside from plane to plane beyond which planes half way between are sampled too."""
+
+SIMPSON = (1.0 / 3.0, 2.0 / 3.0)
+"""What a plane of voxels and one half way between count for then."""
 
 MARGIN = 2
 """Rays of the middle plane kept beyond the detector's edge."""
@@ -75,8 +84,19 @@ class Beam:
     @property
     def main(self) -> int:
         """The voxel axis along which the middle of the beam runs fastest."""
+        return int(np.argmax(np.abs(self.middle_ray)))
+
+    @property
+    def steep(self) -> bool:
+        """Rays move far aside from plane to plane."""
+        moves = np.sort(np.abs(self.middle_ray))
+        return bool(moves[1] > STEEP * moves[2])
+
+    @property
+    def middle_ray(self) -> FloatArray:
+        """Way from the source to the middle of the detector."""
         rows, columns = self.shape
-        return int(np.argmax(np.abs(self.rays(0.5 * (columns - 1), 0.5 * (rows - 1)))))
+        return self.rays(0.5 * (columns - 1), 0.5 * (rows - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +111,9 @@ class Sweep:
     main, aside:
         The slow axes: planes of voxels are stacked along ``main``.
     planes:
-        Bordered indices of the planes, from one side to the other.
+        Bordered indices of the planes, from one side to the other; halves where rays are steep.
+    portion:
+        What each plane counts for in the sum, float32, shape (P,).
     across, along:
         Start and step on each plane, shape (2, P).
     size:
@@ -109,6 +131,7 @@ class Sweep:
     main: int
     aside: int
     planes: FloatArray
+    portion: NDArray[np.float32]
     across: FloatArray
     along: FloatArray
     size: tuple[int, int]
@@ -140,13 +163,15 @@ def plan_sweep(view: View, layout: Layout) -> Sweep | None:
             beam.source[main] + toward.mean() * (view.source_isocentre_mm / view.source_detector_mm)
         )
         grid, size = _own_pattern(beam, corners, main, aside, middle)
-    planes = np.arange(1, layout.counts[main] + 1, dtype=np.float64)
+    planes, portion = _planes(layout.counts[main], beam)
     scale = (planes - beam.source[main]) / (middle - beam.source[main])
-    planes, scale = planes[scale > 0.0], scale[scale > 0.0]
+    ahead = scale > 0.0
+    planes, portion, scale = planes[ahead], portion[ahead], scale[ahead]
     return Sweep(
         main=main,
         aside=aside,
         planes=planes,
+        portion=portion,
         across=_on_planes(beam.source[aside], grid[0], grid[1], scale),
         along=_on_planes(beam.source[FAST], grid[2], grid[3], scale),
         size=size,
@@ -155,6 +180,17 @@ def plan_sweep(view: View, layout: Layout) -> Sweep | None:
         grid=grid,
         direct=straight,
     )
+
+
+def _planes(count: int, beam: Beam) -> tuple[FloatArray, NDArray[np.float32]]:
+    """Planes to sample and what each counts for: the trapezoidal rule, or Simpson's where rays are steep.
+
+    Between two planes the volume is a cubic along a ray that stays in one cell; the steeper the ray, the more.
+    """
+    if not beam.steep:
+        return np.arange(1, count + 1, dtype=np.float64), np.ones(count, dtype=np.float32)
+    planes = 0.5 * np.arange(1, 2 * count + 2)
+    return planes, np.where(planes % 1.0 == 0.0, *SIMPSON).astype(np.float32)
 
 
 def _leaves(step: FloatArray, axes: tuple[int, int]) -> bool:
@@ -171,6 +207,7 @@ def _own_pattern(
 ) -> tuple[FloatArray, tuple[int, int]]:
     """A regular pattern on the middle plane, fine enough for the detector and the voxels, that covers the detector."""
     reach = middle - beam.source[main]
+    finer = FINER_STEEP if beam.steep else FINER
     grid, size = [], []
     for axis in (aside, FAST):
         at = beam.source[axis] + corners[:, axis] * reach / corners[:, main]
@@ -180,7 +217,7 @@ def _own_pattern(
             for step in (beam.column, beam.row)
         ]
         finest = float(np.hypot(*moves).min())
-        step = min(finest / FINER, 1.0 / SAMPLES_PER_VOXEL)
+        step = min(finest / finer, 1.0 / SAMPLES_PER_VOXEL)
         count = int(np.ceil((at.max() - at.min()) / step)) + 1 + 2 * MARGIN
         grid += [at.min() - MARGIN * step, step]
         size.append(count)

@@ -94,6 +94,33 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
     return columns
 
 
+def _blended(builder: Any, here: Any, row: Any, ahead: Any) -> tuple[Any, Any]:
+    """Vectors of two rows of voxels; half way to the next plane where ``ahead`` is its distance."""
+    pair = [_load(builder, here), _load(builder, builder.gep(here, [row]))]
+    if ahead is not None:
+        beyond = builder.gep(here, [ahead])
+        half = ir.Constant(_VECTOR, [0.5] * WIDTH)
+        for n, place in enumerate((beyond, builder.gep(beyond, [row]))):
+            both = builder.fadd(pair[n], _load(builder, place), flags=FLAGS)
+            pair[n] = builder.fmul(half, both, flags=FLAGS)
+    return pair[0], pair[1]
+
+
+def _blend(context: Any, builder: Any, kinds: Any, args: Any, ahead: Any) -> Any:
+    offsets = _start(context, builder, kinds[1], args[1], args[3])
+    weights = _start(context, builder, kinds[2], args[2], args[3])
+    found = []
+    for lane in range(WIDTH):
+        place = builder.add(builder.load(_step(builder, offsets, lane)), args[5])
+        low, high = _blended(builder, _start(context, builder, kinds[0], args[0], place), args[4], ahead)
+        share = _filled(builder, builder.load(_step(builder, weights, lane)))
+        found.append(_fma(builder, share, builder.fsub(high, low, flags=FLAGS), low))
+    target = _start(context, builder, kinds[6], args[6], args[7])
+    for lane, column in enumerate(_transposed(builder, found)):
+        _store(builder, column, _step(builder, target, lane * BLOCK))
+    return context.get_dummy_value()
+
+
 @_built_in
 def blend_columns(
     _typing: Any, volume: Any, where: Any, weight: Any, _u: Any, _row: Any, _f: Any, rows: Any, _to: Any
@@ -105,23 +132,32 @@ def blend_columns(
     """
 
     def generate(context: Any, builder: Any, made: Any, args: Any) -> Any:
-        kinds = made.args
-        offsets = _start(context, builder, kinds[1], args[1], args[3])
-        weights = _start(context, builder, kinds[2], args[2], args[3])
-        found = []
-        for lane in range(WIDTH):
-            place = builder.add(builder.load(_step(builder, offsets, lane)), args[5])
-            here = _start(context, builder, kinds[0], args[0], place)
-            low, high = _load(builder, here), _load(builder, builder.gep(here, [args[4]]))
-            share = _filled(builder, builder.load(_step(builder, weights, lane)))
-            found.append(_fma(builder, share, builder.fsub(high, low, flags=FLAGS), low))
-        target = _start(context, builder, kinds[6], args[6], args[7])
-        for lane, column in enumerate(_transposed(builder, found)):
-            _store(builder, column, _step(builder, target, lane * BLOCK))
-        return context.get_dummy_value()
+        return _blend(context, builder, made.args, args, None)
 
     intp = _types.intp
     return _types.void(volume, where, weight, intp, intp, intp, rows, intp), generate
+
+
+@_built_in
+def blend_between(
+    _typing: Any,
+    volume: Any,
+    where: Any,
+    weight: Any,
+    _u: Any,
+    _row: Any,
+    _f: Any,
+    rows: Any,
+    _to: Any,
+    _ahead: Any,
+) -> Any:
+    """As ``blend_columns``, half way between a plane and the one that stands ``ahead`` voxels further in memory."""
+
+    def generate(context: Any, builder: Any, made: Any, args: Any) -> Any:
+        return _blend(context, builder, made.args, args, args[8])
+
+    intp = _types.intp
+    return _types.void(volume, where, weight, intp, intp, intp, rows, intp, intp), generate
 
 
 @_built_in

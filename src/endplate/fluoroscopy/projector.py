@@ -167,13 +167,13 @@ def _run(plan: Sweep, layout: Layout, image: SingleArray) -> None:
         np.zeros((groups, 4), dtype=np.int64),
     )
     depth = -(-(layout.counts[2] + 2) // WIDTH) * WIDTH + 2
-    fill_tables(plan.along, layout.counts[2], height, depth, *tables)
+    fill_tables(plan.along, plan.portion, layout.counts[2], height, depth, *tables)
     blocks = -(-width // BLOCK)
     threads = min(numba.get_num_threads(), blocks)
     work = np.empty((threads, FUSED * depth * BLOCK), dtype=np.float32)
     total = np.empty(blocks * height * BLOCK, dtype=np.float32)
     shape = layout.strides[plan.main], layout.strides[plan.aside], layout.counts[plan.aside]
-    sweep(layout.data, shape, plan.planes.astype(np.int64), plan.across, tables, height, depth, work, total)
+    sweep(layout.data, shape, plan.planes, plan.across, tables, height, depth, work, total)
     rays = _rays(plan, layout.affine)
     if plan.direct:
         to_pixels(total, height, rays, image)

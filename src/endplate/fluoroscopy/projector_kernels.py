@@ -8,12 +8,12 @@ import numba
 import numpy as np
 
 from endplate.fluoroscopy.compiled import kernel
-from endplate.fluoroscopy.lanes import BLOCK, FUSED, WIDTH, add_rows, blend_columns
+from endplate.fluoroscopy.lanes import BLOCK, FUSED, WIDTH, add_rows, blend_between, blend_columns
 
 
 @kernel(parallel=True)
 def fill_tables(
-    along: Any, count: Any, height: Any, depth: Any, where: Any, weight: Any, window: Any
+    along: Any, portion: Any, count: Any, height: Any, depth: Any, where: Any, weight: Any, window: Any
 ) -> None:
     """For each group of fused planes and each row of rays: which voxels along the contiguous axis, and their weights.
 
@@ -21,6 +21,8 @@ def fill_tables(
     ----------
     along:
         Start and step of the rows on each plane, shape (2, P).
+    portion:
+        float32, what each plane counts for, shape (P,).
     count:
         Voxels along the axis without the border.
     height:
@@ -65,8 +67,8 @@ def fill_tables(
                 if plane < planes and 0.0 <= place < count + 1.0:
                     voxel = int(place)
                     where[t] = (k * depth + voxel - low) * BLOCK
-                    weight[2 * t] = 1.0 - (place - voxel)
-                    weight[2 * t + 1] = place - voxel
+                    weight[2 * t] = portion[plane] * (1.0 - (place - voxel))
+                    weight[2 * t + 1] = portion[plane] * (place - voxel)
                 else:
                     where[t] = (depth - 2) * BLOCK
                     weight[2 * t] = 0.0
@@ -111,7 +113,7 @@ def sweep(
     layout:
         Stride from plane to plane, from row to row, and number of rows without the border.
     planes:
-        int64, bordered index of each plane.
+        Bordered index of each plane; those half way between two planes of voxels are not whole.
     across:
         Start and step of the columns on each plane, shape (2, P).
     tables:
@@ -140,17 +142,21 @@ def sweep(
                 fused = min(FUSED, planes.size - g * FUSED)
                 met = False
                 for k in range(fused):
-                    plane = planes[g * FUSED + k] * stride
+                    plane = int(planes[g * FUSED + k]) * stride
                     met |= _columns(
                         across, g * FUSED + k, block * BLOCK, count, plane, row, offset, share, k * BLOCK
                     )
                 if not met or voxels == 0:
                     continue
                 for k in range(fused):
+                    between = planes[g * FUSED + k] > int(planes[g * FUSED + k])
                     for c in range(0, BLOCK, WIDTH):
                         for z in range(0, voxels, WIDTH):
-                            to = (k * depth + z) * BLOCK + c
-                            blend_columns(volume, offset, share, k * BLOCK + c, row, low + z, rows, to)
+                            to, u = (k * depth + z) * BLOCK + c, k * BLOCK + c
+                            if between:
+                                blend_between(volume, offset, share, u, row, low + z, rows, to, stride)
+                            else:
+                                blend_columns(volume, offset, share, u, row, low + z, rows, to)
                 for b in range(first, end):
                     at = (block * height + b) * BLOCK
                     add_rows(total, at, rows, where, weight, (g * height + b) * FUSED)
