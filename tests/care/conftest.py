@@ -96,11 +96,19 @@ PLAN: dict[str, Any] = {
             "paths": [{"side": "left"}, {"side": "right"}],
             "cement": {"volume_ml": 4.8, "per_needle_ml": [2.4, 2.4], "cap_ml": 6.0},
             "balloon": {"rated_pressure_mpa": 2.76, "max_volume_ml": 4.0},
-            "warnings": [{"code": "plan-confirm-level", "severity": "critical", "level": "L1", "text": "", "source": "endplate"}],
+            "warnings": [
+                {
+                    "code": "plan-confirm-level",
+                    "severity": "critical",
+                    "level": "L1",
+                    "text": "",
+                    "source": "endplate",
+                }
+            ],
         }
     ],
     "session": {"cement_total_ml": 4.8, "warnings": []},
-}  # fmt: skip
+}
 
 SITE_HEAD = """\
 pack:

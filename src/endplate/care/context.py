@@ -34,6 +34,7 @@ class Note:
 
     name: str
     text: str
+    source: tuple[str, ...]
 
 
 @dataclass(frozen=True)

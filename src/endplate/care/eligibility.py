@@ -97,9 +97,12 @@ def _levels(ctx: Context) -> Iterator[Item]:
     yield from _numbering(ctx)
     if len(planned) > value("care.levels_max"):
         yield ctx.card(
-            "care-many-levels", "F2.8", inputs={"levels": list(planned)}, count=len(planned),
+            "care-many-levels",
+            "F2.8",
+            inputs={"levels": list(planned)},
+            count=len(planned),
             limit=value("care.levels_max"),
-        )  # fmt: skip
+        )
     first = LEVELS.index(value("care.typical_from_level"))
     age, age_min = ctx.case.person.age_years, value("care.typical_age_years")
     high = [level for level in planned if LEVELS.index(level) < first] if set(planned) <= set(LEVELS) else []

@@ -8,8 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from endplate.care.case import Case
+from endplate.care.consent import consent
 from endplate.care.context import AsDone, Context, Item, Note, Paper
+from endplate.care.discharge import discharge
 from endplate.care.eligibility import eligibility
+from endplate.care.fasting import fasting
+from endplate.care.followup import follow_up
+from endplate.care.holds import holds
+from endplate.care.labs import labs
 from endplate.care.model import (
     CallItem,
     Card,
@@ -21,18 +27,37 @@ from endplate.care.model import (
     RedFlagResult,
     Risk,
     ScoreResult,
+    Text,
     TimelineEntry,
     Trend,
 )
+from endplate.care.observations import observations
 from endplate.care.overrides import apply_overrides
 from endplate.care.pack import Pack
 from endplate.care.planview import PlanView, content_hash
+from endplate.care.record import procedure_record
+from endplate.care.recovery import recovery
+from endplate.care.redflags import red_flags
+from endplate.care.siterules import site_rules
 from endplate.care.times import iso, resolve, zone
 from endplate.errors import InputError
 
 T = TypeVar("T")
 
-RULES = (eligibility,)
+RULES = (
+    recovery,
+    red_flags,
+    eligibility,
+    site_rules,
+    holds,
+    labs,
+    fasting,
+    consent,
+    procedure_record,
+    observations,
+    discharge,
+    follow_up,
+)
 """Every rule, in the order in which cards of one severity are shown."""
 
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
@@ -109,7 +134,7 @@ def _assemble(ctx: Context, items: list[Item]) -> Evaluation:
         cards=cards,
         timeline=timeline,
         risks=risks,
-        gates=_gates(ctx, cards),
+        gates=_gates(cards),
         due=_kind(items, Due),
         scores=_kind(items, ScoreResult),
         deltas=_kind(items, Delta),
@@ -119,7 +144,7 @@ def _assemble(ctx: Context, items: list[Item]) -> Evaluation:
         trend=next(iter(_kind(items, Trend)), None),
         calls=_kind(items, CallItem),
         papers=tuple(dict.fromkeys(item.name for item in _kind(items, Paper))),
-        texts={item.name: item.text for item in _kind(items, Note)},
+        texts={item.name: Text(text=item.text, source=item.source) for item in _kind(items, Note)},
         instructions_hash=instructions_hash,
         consent_hash=consent_hash,
     )
@@ -147,20 +172,22 @@ def _status(cards: tuple[Card, ...]) -> Any:
 
 
 _HELD_BACK_BY: dict[Any, tuple[str, ...]] = {
-    "leaflet": ("F1.", "F2.", "F3.", "F4.", "F8.", "P-"),
-    "consent": ("F1.", "F2.", "F5.", "P-"),
+    "leaflet": ("HAZ-", "F1.", "F2.", "F3.", "F4.", "F8.", "P-"),
+    "consent": ("HAZ-", "F1.", "F2.", "F5.", "P-"),
     "plan-final": ("F2.", "P-REF-"),
-    "procedure": ("F1.", "F2.", "F3.", "F4.", "F5.", "F6.", "P-"),
-    "discharge": ("F1.", "F6.", "F7.", "F8.", "F9."),
+    "procedure": ("HAZ-", "F1.", "F2.", "F3.", "F4.", "F5.", "F6.", "P-"),
+    "discharge": ("HAZ-", "F1.", "F6.", "F7.", "F8.", "F9."),
 }
 """Which rules' open critical cards hold back each paper or step."""
 
 
-def _gates(ctx: Context, cards: tuple[Card, ...]) -> tuple[Gate, ...]:
+def _gates(cards: tuple[Card, ...]) -> tuple[Gate, ...]:
     gates = []
     for name, rules in _HELD_BACK_BY.items():
         blocked = tuple(card.id for card in cards if card.open and card.rule_id.startswith(rules))
-        ready = ctx.case.recovery is not None if name == "discharge" else True
+        met = any(card.id == "care-discharge-gates-met" for card in cards)
+        accepted = any(card.override_state == "accepted" and card.rule_id.startswith("F7.") for card in cards)
+        ready = name != "discharge" or met or (accepted and not blocked)
         gates.append(Gate(name=name, open=ready and not blocked, blocked_by=blocked))
     return tuple(gates)
 

@@ -189,6 +189,13 @@ class CallItem(Document):
     rule_id: str
 
 
+class Text(Document):
+    """One computed or registered sentence for papers."""
+
+    text: str
+    source: tuple[str, ...] = Field(min_length=1)
+
+
 class Evaluation(Document):
     """Everything computed for one case."""
 
@@ -214,8 +221,8 @@ class Evaluation(Document):
     calls: tuple[CallItem, ...] = ()
     papers: tuple[str, ...] = ()
     """Papers this case calls for: ``leaflet``, ``handover``, ``implant-card``, ``sick-note``, …"""
-    texts: dict[str, str] = Field(default_factory=dict)
-    """Computed sentences by name, for papers."""
+    texts: dict[str, Text] = Field(default_factory=dict)
+    """Sentences by name, for papers."""
     instructions_hash: str
     consent_hash: str
     disclaimer: str = DISCLAIMER

@@ -18,7 +18,7 @@ from endplate.care.times import Span, parse_span
 from endplate.care.wording import forbidden_claims
 from endplate.care.yamlfile import YamlFile, nearest
 from endplate.errors import InputError
-from endplate.sources import citations
+from endplate.sources import citations, value
 
 SHIPPED = ("leaflet-000", "leaflet-001", "leaflet-002", "leaflet-003", "leaflet-004", "safest")
 """Packs that come with Endplate: the five leaflets as published, and the safest choices."""
@@ -192,6 +192,13 @@ def _build(file: YamlFile, parent: Pack | None, content: bytes) -> Pack:
         extends=None if parent is None else parent.id,
         silent=frozenset(parameters()) - frozenset(values),
     )
+    unknown = [fact for fact in file.values.get("verified") or {} if fact not in value("care.facts")]
+    if unknown:
+        raise file.fault(
+            ("verified", unknown[0]),
+            f"{unknown[0]!r} is no fact that waits to be verified{nearest(unknown[0], value('care.facts'))}.",
+            f"Known are {', '.join(value('care.facts'))}.",
+        )
     missing = pack.missing("pack")
     if pack.kind != "illustrative" and missing:
         raise file.fault(
