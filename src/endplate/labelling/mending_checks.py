@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
-from endplate.imaging.geometry import apply_affine
+from endplate.imaging.geometry import FloatArray
 from endplate.imaging.label_stats import LabelStat, measure_labels
 from endplate.imaging.levels import LEVEL_OF_ID
 from endplate.imaging.spine_chain import Chain, Step, chain_of
@@ -43,7 +44,7 @@ def check_map(volume: Volume) -> tuple[Finding, ...]:
             words = {"upper": step.upper, "lower": step.lower, "mm": step.distance_mm}
             found.append(finding("labels-row-broken", level=step.lower, **words))
     for level, stat in chain.levels.items():
-        found += _pieces(level, stat, volume)
+        found += _pieces(level, stat, chain, volume)
         if level not in split:
             found += _size(level, stat, chain, volume)
     return tuple(found)
@@ -81,7 +82,7 @@ def _size(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[Fin
         return []
     low, high = value("labelling.volume_ratio_limits")
     length_mm = _length_mm(level, stat, chain, volume)
-    usual_mm = float(value("labels.pitch_mm")["C" if level[0] == "C" else level]) * (chain.pitch_ratio or 1.0)
+    usual_mm = usual_pitch_mm(level, chain)
     if ratio > value("labelling.joined_volume") and length_mm > value("labelling.joined_length") * usual_mm:
         return [finding("labels-joined-vertebrae", level=level, name=level, mm=length_mm, ratio=ratio)]
     if not low <= ratio <= high:
@@ -90,21 +91,49 @@ def _size(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[Fin
 
 
 def _length_mm(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> float:
-    """Length of a level along the line between its neighbours."""
+    """Length of a level along the spine."""
+    voxels = np.argwhere(volume.data[stat.box] == stat.number)
+    heights = voxels @ (volume.affine[:3, :3].T @ _along(level, chain))
+    return float(np.ptp(heights))
+
+
+def _along(level: str, chain: Chain) -> FloatArray:
+    """Unit vector along the line between the neighbours of a level."""
     names = list(chain.levels)
     place = names.index(level)
     ends = names[max(place - 1, 0)], names[min(place + 1, len(names) - 1)]
     along = chain.levels[ends[0]].centre_ras_mm - chain.levels[ends[1]].centre_ras_mm
-    along = along / np.linalg.norm(along)
-    start = np.array([part.start for part in stat.box])
-    voxels = np.argwhere(volume.data[stat.box] == stat.number) + start
-    heights = apply_affine(volume.affine, voxels) @ along
-    return float(np.ptp(heights))
+    unit: FloatArray = along / max(float(np.linalg.norm(along)), 1e-9)
+    return unit
 
 
-def _pieces(level: str, stat: LabelStat, volume: Volume) -> list[Finding]:
-    _, sizes = pieces(volume.data[stat.box] == stat.number)
-    apart = 1.0 - float(sizes[1:].max()) / float(sizes[1:].sum())
-    if level in _UNUSUAL or stat.cut or apart <= value("labelling.mixed_share"):
+def _pieces(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[Finding]:
+    """Pieces of a level that stand where another level is; a process broken off, or a lost pedicle, is none."""
+    if level in _UNUSUAL or stat.cut:
         return []
-    return [finding("labels-mixed-neighbours", level=level, name=level, percent=100.0 * apart)]
+    box = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in stat.box)
+    ids = volume.data[box]
+    numbered, sizes = pieces(ids == stat.number)
+    if len(sizes) <= 2:
+        return []
+    main = int(np.argmax(sizes[1:])) + 1
+    to_height = volume.affine[:3, :3].T @ _along(level, chain)
+    middle = float((np.argwhere(numbered == main) @ to_height).mean())
+    misplaced = 0
+    for piece in range(1, len(sizes)):
+        inside = numbered == piece
+        shell = ndimage.binary_dilation(inside, iterations=1) & ~inside
+        touching = float(np.count_nonzero(ids[shell])) / max(int(np.count_nonzero(shell)), 1)
+        away_mm = abs(float((np.argwhere(inside) @ to_height).mean()) - middle)
+        far = away_mm > usual_pitch_mm(level, chain)
+        if piece != main and (far or touching > value("labelling.mixed_contact")):
+            misplaced += int(sizes[piece])
+    share = misplaced / float(sizes[1:].sum())
+    if share <= value("labelling.mixed_share"):
+        return []
+    return [finding("labels-mixed-neighbours", level=level, name=level, percent=100.0 * share)]
+
+
+def usual_pitch_mm(level: str, chain: Chain) -> float:
+    """Distance from a level to the next one that this patient's map lets expect."""
+    return float(value("labels.pitch_mm")["C" if level[0] == "C" else level]) * (chain.pitch_ratio or 1.0)
