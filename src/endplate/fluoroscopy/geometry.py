@@ -189,7 +189,7 @@ def _planes(count: int, beam: Beam) -> tuple[FloatArray, NDArray[np.float32]]:
     """
     if not beam.steep:
         return np.arange(1, count + 1, dtype=np.float64), np.ones(count, dtype=np.float32)
-    planes = 0.5 * np.arange(1, 2 * count + 2)
+    planes: FloatArray = 0.5 * np.arange(1, 2 * count + 2, dtype=np.float64)
     return planes, np.where(planes % 1.0 == 0.0, *SIMPSON).astype(np.float32)
 
 
