@@ -14,6 +14,7 @@ from endplate.labelling.drum_kernels import paint_surface
 from endplate.labelling.edge_fit import refine_edges
 from endplate.labelling.local_field import local_field
 from endplate.labelling.model import LabelledBody, Seed
+from endplate.labelling.pedicle_roots import bridge_roots
 from endplate.labelling.plate_search import search_plates
 from endplate.labelling.seeds import first_drum, patient_scale, seed_axes
 from endplate.labelling.surface_search import Found, Pass, follow, refit, search
@@ -74,7 +75,7 @@ def grow_body(image: Volume, seed: Seed, axes: Axes, scale: float) -> Found:
         axes, drum = follow(axes, drum)
     drum = search_plates(field, axes, drum, found.scale_hu_mm, (None, None))
     found = search(field, axes, drum, PASSES[-1])
-    return refine_edges(found, field)
+    return bridge_roots(refine_edges(bridge_roots(found), field))
 
 
 def _body(image: Volume, seed: Seed, found: Found, assumed: tuple[str, ...]) -> LabelledBody:
