@@ -37,7 +37,8 @@ def machine() -> str:
 class Row:
     """One case: ``ratio`` is the peer's time over our warm time, ``None`` without a peer.
 
-    ``peak_mb`` is the greatest memory of a process that did nothing else, ``shares`` the stages' parts of our time.
+    ``peak_mb`` is the greatest memory of a process that did nothing else, ``shares`` the stages' parts of our time,
+    ``details`` what else a benchmark tells of a case.
     """
 
     benchmark: str
@@ -51,6 +52,7 @@ class Row:
     agreement: float | None = None
     peak_mb: float | None = None
     shares: dict[str, float] | None = None
+    details: dict[str, float | int | str | None] | None = None
     machine: str = field(default_factory=machine)
 
     def line(self) -> str:
