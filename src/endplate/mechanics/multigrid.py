@@ -25,10 +25,10 @@ SERIAL_BELOW = 30_000
 COARSEST_FREEDOMS = 700
 """Freedoms of the coarsest level at most; it is solved directly."""
 
-DEGREE = 3
+DEGREE = 5
 """Steps of the smoother before and after each coarse correction."""
 
-BAND = 16.0
+BAND = 30.0
 """Upper over lower end of the band of eigenvalues that the smoother works on."""
 
 SINGULAR = 1e-6

@@ -70,7 +70,7 @@ def _coarse_modulus(
     """Modulus of the coarse elements: half way between arithmetic and harmonic mean of their eight children.
 
     With the harmonic mean alone a thin shell would vanish beside a void, with the arithmetic mean alone a crack would
-    close; where a child is void only the arithmetic mean is left, halved. Beyond an odd end of the grid children are
+    close; where a child is void only the arithmetic mean is left. Beyond an odd end of the grid children are
     missing: the coarse element reaches twice as far as the bone. ``held`` (z, y, x) tells whether that end is held; it
     then has twice the modulus, so that it holds as firmly, and else the share of the children that are there.
     """
@@ -95,9 +95,9 @@ def _coarse_modulus(
                             bone += 1
                 mean = 0.0
                 if bone > 0:
-                    mean = 0.5 * total / inside
+                    mean = total / inside
                     if bone == inside:
-                        mean += 0.5 * bone / softness
+                        mean = 0.5 * (mean + bone / softness)
                 if 2 * up + 1 == nz:
                     mean *= 2.0 if held[0] else 0.5
                 if 2 * along + 1 == ny:
