@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from endplate.anatomy.canal import DIRECTIONS, RAYS
+from endplate.anatomy.canal import DIRECTIONS
 from endplate.labelling.arch_grid import WorkGrid
 from endplate.labelling.arch_places import Place
 from endplate.labelling.canal_tube import SLICE_STEP_MM, LevelCanal, local_box
@@ -44,6 +44,16 @@ class Marks:
     pedicles_mm: tuple[dict[str, tuple[float, float]], ...]
 
 
+@dataclass(frozen=True)
+class Laminae:
+    """Heights in a level's frame: own lamina from ``bottom_mm`` to ``top_mm``, the neighbours' beyond the others."""
+
+    bottom_mm: float
+    top_mm: float
+    next_above_mm: float
+    next_below_mm: float
+
+
 def find_marks(
     grid: WorkGrid,
     bone: NDArray[np.bool_],
@@ -61,7 +71,12 @@ def find_marks(
         pedicles.append({} if canal is None else _pedicle_spans(canal, place))
     for row, (place, canal) in enumerate(zip(found, canals, strict=True)):
         if canal is not None and pedicles[row]:
-            _mark_level(grid, bone & ~bodies, place, canal, pedicles[row], row + 1, marks)
+            # A neighbour whose own ring is not in the volume is marked from here.
+            beyond = (
+                0 if row == 0 or pedicles[row - 1] else row,
+                0 if row + 1 == len(found) or pedicles[row + 1] else row + 2,
+            )
+            _mark_level(grid, bone & ~bodies, place, canal, pedicles[row], (row + 1, *beyond), marks)
     return Marks(marks, allowed, tuple(pedicles))
 
 
@@ -80,7 +95,8 @@ def _mark_elsewhere(
     assert isinstance(axes, Axes)
     half = float(value("labelling.slab_of_pitch")) * place.pitch_mm
     back = float(value("labelling.arch_reach_back_mm"))
-    front = place.wall_y_mm + float(value("labelling.arch_before_wall_mm"))
+    before = value("labelling.arch_before_wall_mm")
+    front = place.wall_y_mm + float(before.get(place.level, before["T"]))
     beside = float(value("labelling.rib_beside_body_mm"))
     box, local = local_box(
         grid,
@@ -94,9 +110,10 @@ def _mark_elsewhere(
     slab = np.abs(z) <= half
     allowed[box] |= slab & (y > place.wall_y_mm - back) & (y <= front) & (aside <= place.reach_mm)
     far = aside > place.reach_mm
-    lateral = (aside > place.half_width_mm + beside) & (
+    rib_head = (aside > place.half_width_mm + beside) & (
         y > place.wall_y_mm - float(value("labelling.rib_before_wall_mm"))
     )
+    lateral = rib_head if place.level.startswith("T") else aside > place.reach_mm
     rib = slab & (far | lateral) & (y > place.wall_y_mm - back) & (y < place.wall_y_mm + 12.0)
     rib &= aside < place.reach_mm + 10.0
     allowed[box] |= rib
@@ -124,24 +141,35 @@ def _pedicle_spans(canal: LevelCanal, place: Place) -> dict[str, tuple[float, fl
     return spans
 
 
-def _lamina_end(canal: LevelCanal, middle_mm: float, pitch_mm: float) -> float:
-    """How far down from the pedicles the first bone behind the canal is the level's own lamina.
+def _laminae(canal: LevelCanal, middle_mm: float, pitch_mm: float) -> Laminae:
+    """Between which heights the first bone behind the canal is the level's own lamina, and from where a neighbour's.
 
-    It ends where a gap opens behind the canal, at the latest at a share of the way to the next level: in the chest
-    the next lamina follows without a gap.
+    The own lamina ends where a gap opens behind the canal, at the latest at a share of the way to the next level: in
+    the chest the next lamina follows without a gap.
     """
-    lowest = middle_mm - float(value("labelling.lamina_share_of_pitch")) * pitch_mm
+    share = float(value("labelling.lamina_share_of_pitch"))
     near = canal.tube.typical_mm[_MIDBACK] + float(value("labelling.pedicle_near_ring_mm"))
     radii = canal.tube.radii_mm[:, _MIDBACK]
     met = (np.isfinite(radii) & (radii <= near)).mean(axis=1) >= 0.5
-    row = int(np.argmin(np.abs(canal.z_mm - middle_mm)))
-    while (
-        row > 0 and canal.z_mm[row] > lowest and (met[row] or not met[: row + 1].any() or not met[row:].any())
-    ):
-        if not met[row] and met[row + 1 :].any() and canal.z_mm[row] < middle_mm - 2.0:
-            break
-        row -= 1
-    return float(canal.z_mm[row])
+    z = canal.z_mm
+    own = met & (z > middle_mm - share * pitch_mm) & (z < middle_mm + (1.0 - share) * pitch_mm)
+    if not own.any():
+        return Laminae(middle_mm, middle_mm, np.inf, -np.inf)
+    runs = np.split(np.flatnonzero(own), np.flatnonzero(np.diff(np.flatnonzero(own)) > 1) + 1)
+    run = max(runs, key=len)
+    # Above the pedicles' middle the first bone may be the lower rim of the lamina above: it is not marked.
+    bottom, top = float(z[run[0]]), float(z[run[-1]])
+    gap = 2.0 * SLICE_STEP_MM
+    # Where no gap is seen, a neighbour's lamina begins well beyond the middle between the two.
+    far = float(value("labelling.next_lamina_of_pitch"))
+    open_above = run[-1] + 1 < len(met) and not met[run[-1] + 1]
+    open_below = run[0] > 0 and not met[run[0] - 1]
+    return Laminae(
+        bottom,
+        min(top, middle_mm),
+        max(top + gap, middle_mm) if open_above else middle_mm + (far - 0.3) * pitch_mm,
+        bottom - gap if open_below else middle_mm - far * pitch_mm,
+    )
 
 
 def _longest_run(flags: NDArray[np.bool_]) -> tuple[int, int] | None:
@@ -164,10 +192,13 @@ def _mark_level(
     place: Place,
     canal: LevelCanal,
     spans: dict[str, tuple[float, float]],
-    mark: int,
+    numbers: tuple[int, int, int],
     marks: NDArray[np.uint8],
 ) -> None:
-    """Mark the rim of the canal beside it over each pedicle's height, and behind it from there down."""
+    """Mark the rim of the canal beside it over each pedicle's height, and behind it from there down.
+
+    ``numbers`` are the markers of the level itself, and of the ones above and below where those must be marked too.
+    """
     thick = float(value("labelling.mark_thickness_mm"))
     low, high = float(canal.z_mm[0]), float(canal.z_mm[-1])
     box, local = local_box(
@@ -185,10 +216,14 @@ def _mark_level(
     for side, (bottom, top) in spans.items():
         certain |= SIDES[side][turn] & (z >= bottom) & (z <= top)
     middle = float(np.mean([0.5 * (a + b) for a, b in spans.values()]))
-    lowest = _lamina_end(canal, middle, place.pitch_mm)
-    certain |= _BACK[turn] & (z <= middle) & (z >= lowest)
-    certain &= at_rim & bone[box]
-    marks[box] = np.where(certain, np.uint8(mark), marks[box])
-
-
-__all__ = ["ELSEWHERE", "RAYS", "SIDES", "Marks", "find_marks"]
+    lamina = _laminae(canal, middle, place.pitch_mm)
+    certain |= _BACK[turn] & (z <= lamina.top_mm) & (z >= lamina.bottom_mm)
+    at_rim &= bone[box]
+    own, above, below = numbers
+    for number, where in (
+        (above, _BACK[turn] & (z >= lamina.next_above_mm)),
+        (below, _BACK[turn] & (z <= lamina.next_below_mm)),
+        (own, certain),
+    ):
+        if number:
+            marks[box] = np.where(where & at_rim, np.uint8(number), marks[box])

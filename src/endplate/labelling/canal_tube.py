@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endplate.anatomy.axes import Axes, FloatArray
-from endplate.anatomy.canal import DIRECTIONS, RAYS, CanalTube, find_canal
+from endplate.anatomy.canal import RAYS, CanalTube, find_canal
 from endplate.anatomy.kernels import resample_linear
 from endplate.anatomy.mask import LocalGrid
 from endplate.labelling.arch_grid import WorkGrid
@@ -196,6 +196,3 @@ def _tube(
         else seed
     )
     return find_canal(local, seed_mm=start), z
-
-
-__all__ = ["DIRECTIONS", "LevelCanal", "canal_mask", "find_canals", "local_box"]
