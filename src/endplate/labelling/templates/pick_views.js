@@ -330,6 +330,7 @@ function act(name, level) {
 function travel(back) {
   if (back ? list.undo() : list.redo()) {
     state.saved = false;
+    state.level = list.nextLevel() ?? state.level;
     say(back ? "Undone." : "Done again.");
     changed();
   }
