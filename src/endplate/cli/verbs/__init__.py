@@ -10,6 +10,7 @@ from endplate.cli.verbs.compare import compare
 from endplate.cli.verbs.demo import demo
 from endplate.cli.verbs.doctor import doctor
 from endplate.cli.verbs.export import export
+from endplate.cli.verbs.fluoro import fluoro
 from endplate.cli.verbs.label import label
 from endplate.cli.verbs.plan import plan
 from endplate.cli.verbs.report import report
@@ -23,6 +24,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "label": label,
     "assess": assess,
     "plan": plan,
+    "fluoro": fluoro,
     "report": report,
     "compare": compare,
     "export": export,
