@@ -56,11 +56,30 @@ def is_refused(found: tuple[Finding, ...]) -> bool:
 
 
 def _volume_ratio(level: str, stat: LabelStat, chain: Chain) -> float | None:
-    """Volume over that expected in this patient's map; ``None`` for cut or unusual levels."""
-    whole = chain.volume_ratio
-    if stat.cut or level in _UNUSUAL or whole is None:
+    """Volume over that which the other levels let expect; ``None`` for cut or unusual levels."""
+    if stat.cut or level in _UNUSUAL:
         return None
-    return stat.volume_ml / (_usual_ml(level) * whole)
+    return stat.volume_ml / (_usual_ml(level) * _size_of_others(chain, {level}))
+
+
+def _size_of_others(chain: Chain, without: set[str]) -> float:
+    """Volume over the usual one of whole levels, median, without some; 1 where there is no other."""
+    ratios = [
+        stat.volume_ml / _usual_ml(level)
+        for level, stat in chain.levels.items()
+        if not stat.cut and level not in _UNUSUAL | without
+    ]
+    return float(np.median(ratios)) if ratios else 1.0
+
+
+def _spacing_of_others(chain: Chain, without: set[str]) -> float:
+    """Distance over the usual one between whole neighbours, median, without some; 1 where there are no others."""
+    ratios = [
+        step.distance_mm / step.usual_mm
+        for step in chain.steps
+        if step.whole and step.lower != "S1" and not {step.upper, step.lower} & without
+    ]
+    return float(np.median(ratios)) if ratios else 1.0
 
 
 def _usual_ml(level: str) -> float:
@@ -68,17 +87,21 @@ def _usual_ml(level: str) -> float:
 
 
 def _is_split(step: Step, chain: Chain) -> bool:
-    whole, pitch = chain.volume_ratio, chain.pitch_ratio
-    if not step.whole or whole is None or step.lower in _UNUSUAL or step.upper in _UNUSUAL:
+    pair = {step.upper, step.lower}
+    if not step.whole or pair & _UNUSUAL:
         return False
-    near = step.distance_mm < value("labelling.split_spacing") * step.usual_mm * (pitch or 1.0)
+    spacing = step.usual_mm * _spacing_of_others(chain, pair)
     both_ml = chain.levels[step.upper].volume_ml + chain.levels[step.lower].volume_ml
-    return bool(near and both_ml < value("labelling.split_volume") * _usual_ml(step.lower) * whole)
+    one_ml = _usual_ml(step.lower) * _size_of_others(chain, pair)
+    return bool(
+        step.distance_mm < value("labelling.split_spacing") * spacing
+        and both_ml < value("labelling.split_volume") * one_ml
+    )
 
 
 def _size(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[Finding]:
     ratio = _volume_ratio(level, stat, chain)
-    if ratio is None or len(chain.levels) < 3:
+    if ratio is None or len(chain.levels) < 2:
         return []
     low, high = value("labelling.volume_ratio_limits")
     length_mm = _length_mm(level, stat, chain, volume)
@@ -136,4 +159,6 @@ def _pieces(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[F
 
 def usual_pitch_mm(level: str, chain: Chain) -> float:
     """Distance from a level to the next one that this patient's map lets expect."""
-    return float(value("labels.pitch_mm")["C" if level[0] == "C" else level]) * (chain.pitch_ratio or 1.0)
+    return float(value("labels.pitch_mm")["C" if level[0] == "C" else level]) * _spacing_of_others(
+        chain, {level}
+    )

@@ -1,0 +1,220 @@
+"""``endplate label``: from clicks, from a segmenter, by mending; what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from endplate.imaging.label_origin import read_label_origin
+from endplate.imaging.labels import read_labels
+from endplate.imaging.levels import LEVEL_OF_ID, VERSE_IDS
+from endplate.imaging.read import read_grid, read_image
+from endplate.imaging.write import write_nifti
+
+Cli = Callable[..., Any]
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/label-1.json").read_text("utf-8"))
+
+
+def document(said: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(said.out)
+    jsonschema.Draft202012Validator(SCHEMA).validate({k: v for k, v in found.items() if k != "error"})
+    return found
+
+
+def middles(files: Any) -> dict[str, np.ndarray]:
+    """Middle of every vertebra's body in RAS mm: the front half of its label."""
+    labels = read_labels(files.labels)
+    found = {}
+    for number in np.unique(labels.data[labels.data > 0]).tolist():
+        places = labels.volume.to_world(np.argwhere(labels.data == number))
+        front = places[places[:, 1] > np.quantile(places[:, 1], 0.5)]
+        found[LEVEL_OF_ID[number]] = front.mean(axis=0)
+    return found
+
+
+def test_labels_from_points(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
+    ct = read_image(phantom_files.ct)
+    places = middles(phantom_files)
+    words = {
+        "T12": "{:.3f},{:.3f},{:.3f}".format(*places["T12"]),
+        "L1": "lps:{:.3f},{:.3f},{:.3f}".format(*(places["L1"] * [-1, -1, 1])),
+        "L2": "voxel:{:.3f},{:.3f},{:.3f}".format(*ct.to_voxel(places["L2"])),
+    }
+    points = [part for level, text in words.items() for part in ("--point", f"{level}:{text}")]
+    out, parts = tmp_path / "labels.seg.nrrd", tmp_path / "parts.nii.gz"
+    said = cli("label", phantom_files.ct, *points, "--out", out, "--subregions", parts, "--json")
+    assert said.code == 0, said.err
+    assert "Labelling from points" in said.err
+    found = document(said)
+    assert [level["level"] for level in found["levels"]] == ["T12", "L1", "L2"]
+    assert all(0 < level["quality"] <= 1 and level["label_error_mm"] > 0 for level in found["levels"])
+    assert found["files"] == ["labels.seg.nrrd", "labels.origin.json", "parts.nii.gz"]
+    assert found["made_by"] == "clicks"
+    labels = read_labels(out, image=ct)
+    truth = read_labels(phantom_files.labels, image=ct)
+    for level in words:
+        ours, theirs = labels.data == VERSE_IDS[level], truth.data == VERSE_IDS[level]
+        assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) > 0.75
+    assert labels.origin is not None
+    assert [click.level for click in labels.origin.clicks] == ["T12", "L1", "L2"]
+    assert set(np.unique(read_grid(parts).data)) <= {0, 41, 49, 61}
+
+
+def test_a_map_is_mended_and_shown(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
+    out = tmp_path / "mended.nii.gz"
+    words = (
+        "label",
+        phantom_files.ct,
+        "--labels",
+        phantom_files.labels,
+        "--shift",
+        "-1",
+        "--drop",
+        "T11",
+        "--clean",
+    )
+    said = cli(*words, "--out", out)
+    assert said.code == 0, said.err
+    assert "T11" in said.out
+    assert "Names shifted by -1" in said.out.replace("\n", " ")
+    assert "Written: mended.nii.gz, mended.origin.json" in said.out
+    assert "not a medical device" in said.out
+    before, after = read_labels(phantom_files.labels), read_labels(out)
+    assert np.array_equal(after.data == VERSE_IDS["T12"], before.data == VERSE_IDS["L1"])
+    origin = read_label_origin(out)
+    assert origin is not None
+    assert (origin.made_by, len(origin.mended)) == ("given", 3)
+    again = cli(*words, "--out", out, "--json")
+    assert (again.code, json.loads(again.out)["error"]["code"]) == (2, "output-exists")
+    replaced = cli(*words, "--out", out, "--force", "--json", "-q")
+    assert (replaced.code, replaced.err) == (0, "")
+    assert document(replaced)["origin"]["mended"] == list(origin.mended)
+
+
+def test_a_map_alone_is_written_in_another_form(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
+    out = tmp_path / "labels.dcm"
+    said = cli("label", "--labels", phantom_files.labels, "--out", out, "--json")
+    assert said.code == 0, said.err
+    assert document(said)["origin"]["ct_fingerprint"] is None
+    image = read_grid(phantom_files.labels)
+    assert np.array_equal(read_labels(out, image=image).data, image.data)
+
+
+def test_a_map_of_no_spine_is_refused_with_its_document(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
+    labels = read_grid(phantom_files.labels)
+    joined = np.where(labels.data == VERSE_IDS["L1"], VERSE_IDS["L2"], labels.data)
+    write_nifti(replace(labels, data=joined), tmp_path / "joined.nii.gz")
+    out = tmp_path / "out.nii.gz"
+    words = ("label", "--labels", tmp_path / "joined.nii.gz", "--out", out)
+    said = cli(*words, "--json")
+    assert said.code == 4
+    found = document(said)
+    assert found["error"]["code"] == found["refused"]["code"] == "labels-refused"
+    assert [reason["code"] for reason in found["refused"]["reasons"]] == ["labels-joined-vertebrae"]
+    assert not out.exists()
+    shown = cli(*words)
+    assert shown.code == 4
+    assert "volume ml" in shown.out
+    assert "two vertebrae carry one name" in shown.err
+
+
+def test_the_pick_page(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    place = "{:.2f},{:.2f},{:.2f}".format(*middles(phantom_files)["L1"])
+    said = cli("label", phantom_files.ct, "--pick", "--point", f"L1:{place}", "--out", out)
+    assert said.code == 0, said.err
+    assert "endplate label CT --points points.json" in said.out.replace("\n", " ")
+    assert '"level":"L1"' in out.read_text("utf-8")
+    wrong = cli("label", phantom_files.ct, "--pick", "--out", tmp_path / "page.nii.gz", "--json")
+    assert (wrong.code, json.loads(wrong.out)["error"]["code"]) == (2, "output-format")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the fake program is a script with a first line")
+def test_a_segmenter(cli: Cli, phantom_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = tmp_path / "ready.nii.gz"
+    labels = read_grid(phantom_files.labels)
+    write_nifti(replace(labels, data=np.where(labels.data > 0, 51 - labels.data, 0).astype(np.uint8)), ready)
+    program = tmp_path / "bin" / "TotalSegmentator"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable} -S\nimport shutil, sys\nprint('Predicting part 1 of 5', flush=True)\n"
+        f"shutil.copy({str(ready)!r}, sys.argv[sys.argv.index('-o') + 1])\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent))
+    out = tmp_path / "labels.nii.gz"
+    said = cli("label", phantom_files.ct, "--segmenter", "totalsegmentator", "--out", out, "--json")
+    assert said.code == 0, said.err
+    assert "TotalSegmentator: Predicting part 1 of 5" in said.err
+    found = document(said)
+    assert found["origin"]["tool"]["name"] == "TotalSegmentator"
+    assert found["timing"]["segmenter_s"] >= 0
+    assert "timing" not in read_label_origin(out).model_dump()  # type: ignore[union-attr]
+    assert [level["quality"] for level in found["levels"]] == [None] * len(found["levels"])
+    assert np.array_equal(read_labels(out).data, labels.data)
+    doctor = json.loads(cli("doctor", "--json").out)
+    assert doctor["segmenters"] == ["totalsegmentator"]
+    assert doctor["segmenter_versions"] == {"totalsegmentator": None}
+    no_parts = cli(
+        "label",
+        phantom_files.ct,
+        "--segmenter",
+        "totalsegmentator",
+        "--out",
+        tmp_path / "more.nii.gz",
+        "--organs",
+        tmp_path / "organs.nii.gz",
+        "--json",
+        "-q",
+    )
+    assert (no_parts.code, json.loads(no_parts.out)["error"]["code"]) == (2, "organs-none")
+    assert not (tmp_path / "more.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--out", "l.nii"), "label-source"),
+        (("--pick", "--labels", "x.nii", "--out", "p.html"), "label-source"),
+        (("--segmenter", "spineps", "--labels", "x.nii", "--out", "l.nii"), "label-source"),
+        (("--point", "L1:1,2,3"), "out-missing"),
+        (("--point", "L1:1,2,3", "--out", "l.png"), "output-format"),
+        (("--point", "L1:1,2,3", "--out", "l.nii", "--subregions", "s.dcm"), "output-format"),
+        (("--point", "L1:1,2", "--out", "l.nii"), "point-broken"),
+        (("--point", "L1:9999,2,3", "--out", "l.nii"), "point-outside-ct"),
+        (("--points", "none.json", "--out", "l.nii"), "file-not-found"),
+        (("--segmenter", "magic", "--out", "l.nii"), "segmenter-unknown"),
+        (("--segmenter", "spineps", "--time-limit", "-1", "--out", "l.nii"), "time-limit"),
+        (("--labels", "none.nii", "--shift", "2", "--out", "l.nii"), "shift-unknown"),
+        (("--labels", "none.nii", "--merge", "L1", "--out", "l.nii"), "merge-broken"),
+    ],
+)
+def test_what_makes_no_sense_is_told(
+    cli: Cli,
+    phantom_files: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = cli("label", phantom_files.ct, *words, "--json")
+    assert json.loads(said.out)["error"]["code"] == code
+    assert said.code in (2, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ct_is_needed_for_points(cli: Cli) -> None:
+    said = cli("label", "--point", "L1:1,2,3", "--out", "l.nii", "--json")
+    assert json.loads(said.out)["error"]["code"] == "ct-missing"
