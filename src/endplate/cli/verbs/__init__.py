@@ -17,6 +17,7 @@ from endplate.cli.verbs.report import report
 from endplate.cli.verbs.run import run
 from endplate.cli.verbs.sample import sample
 from endplate.cli.verbs.series import series
+from endplate.cli.verbs.strength import strength
 
 VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,
@@ -24,6 +25,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "label": label,
     "assess": assess,
     "plan": plan,
+    "strength": strength,
     "fluoro": fluoro,
     "report": report,
     "compare": compare,
