@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from endplate.anatomy.axes import Axes, FloatArray
+from endplate.anatomy.axes import Axes, FloatArray, unit
+from endplate.errors import QualityGateError
+from endplate.imaging.geometry import apply_affine
+from endplate.imaging.levels import order
 from endplate.imaging.volume import Volume
-from endplate.labelling.drum import BodySurface, lattice
+from endplate.labelling.body_quality import BodySigns, read_signs
+from endplate.labelling.drum import BodySurface, lattice, plate_lines
 from endplate.labelling.drum_kernels import paint_surface
 from endplate.labelling.edge_fit import refine_edges
 from endplate.labelling.local_field import local_field
 from endplate.labelling.model import LabelledBody, Seed
 from endplate.labelling.pedicle_roots import bridge_roots
 from endplate.labelling.plate_search import search_plates
-from endplate.labelling.seeds import first_drum, patient_scale, seed_axes
+from endplate.labelling.seed_checks import CUT, check_seeds, doubt, where_is
+from endplate.labelling.seeds import first_drum, level_size, next_above, next_below, patient_scale, seed_axes
 from endplate.labelling.surface_search import Found, Pass, follow, refit, search
+from endplate.sources import Finding, finding, value
 
 PASSES = (
     Pass(cells=12, low=0.30, high=1.80, step=0.03, side_sd=0.25, plate_sd=0.40),
@@ -26,6 +34,19 @@ PASSES = (
     Pass(cells=20, low=0.60, high=1.40, step=0.0175, side_sd=0.12, plate_sd=0.15),
 )
 """Rounds of the search, from coarse and free to fine and close."""
+
+PLATE_TURNS = 3
+"""How often both endplates are searched, the frame following them in between."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """A surface grown from a seed, its signs, and where growing began."""
+
+    seed: Seed
+    start: Axes
+    found: Found
+    signs: BodySigns
 
 
 def segment_bodies(
@@ -44,58 +65,170 @@ def segment_bodies(
 
     Returns
     -------
-    One body a seed, in the order of ``seeds``.
+    One body a seed, in the order of ``seeds``. What is told of a level stands in its findings.
+
+    Raises
+    ------
+    UsageError
+        Seeds that contradict each other or the scan (``seed_checks.check_seeds``).
+    QualityGateError
+        A seed in air, metal, a disc, the canal or soft tissue, or in a body that the scan cuts: nothing is returned
+        that merely looks like a body.
     """
+    told = check_seeds(image, seeds)
     scale = patient_scale(seeds)
     frames, how = seed_axes(seeds)
-    assumed = [f"direction: {how}"]
+    assumed = [f"first direction: {how}"]
     if scale is None:
-        assumed.append("size: the table's, from one seed alone")
-    bodies = []
+        assumed.append("first size: the table's, from one seed alone")
+    grown = []
     for number, (seed, axes) in enumerate(zip(seeds, frames, strict=True)):
-        found = grow_body(image, seed, axes, 1.0 if scale is None else scale)
-        bodies.append(_body(image, seed, found, tuple(assumed)))
+        beside = (_neighbour(seed, seeds, up=True), _neighbour(seed, seeds, up=False))
+        grown.append(grow_body(image, seed, axes, 1.0 if scale is None else scale, beside))
         if progress is not None:
             progress(seed.level, (number + 1) / len(seeds))
-    return tuple(bodies)
+    _refuse(image, grown)
+    bodies = [_body(image, item, tuple(assumed), told) for item in grown]
+    return _apart(bodies)
 
 
-def grow_body(image: Volume, seed: Seed, axes: Axes, scale: float) -> Found:
-    """The surface of one body from its seed, a first frame and the patient's scale."""
+def _neighbour(seed: Seed, seeds: Sequence[Seed], *, up: bool) -> FloatArray | None:
+    """Where the seed of the level next to one is, if it was given."""
+    name = next_above(seed.level) if up else next_below(seed.level)
+    return next((other.ras_mm for other in seeds if other.level == name), None)
+
+
+def grow_body(
+    image: Volume,
+    seed: Seed,
+    axes: Axes,
+    scale: float,
+    beside: tuple[FloatArray | None, FloatArray | None] = (None, None),
+) -> Grown:
+    """The surface of one body from its seed, a first frame, the patient's scale and the seeds above and below."""
+    start = axes
     drum = first_drum(seed.level, scale)
     half = np.array([drum.half_width_mm, drum.half_depth_mm, 0.5 * drum.height_mm])
-    field = local_field(image, axes, 1.8 * half + 6.0)
+    field = local_field(image, axes, float(value("labelling.field_reach")) * half + 6.0)
     found = search(field, axes, drum, PASSES[0])
     for stage in PASSES[1:-1]:
         axes, drum = refit(found, 0.8)
         found = search(field, axes, drum, stage)
     axes, drum = refit(found, 0.8)
-    for _ in range(2):
-        drum = search_plates(field, axes, drum, found.scale_hu_mm, (None, None))
-        axes, drum = follow(axes, drum)
-    drum = search_plates(field, axes, drum, found.scale_hu_mm, (None, None))
-    found = search(field, axes, drum, PASSES[-1])
-    return bridge_roots(refine_edges(bridge_roots(found), field))
+    for turn in range(PLATE_TURNS):
+        if turn:
+            axes, drum = follow(axes, drum)
+        room = (_room(axes, half, seed.ras_mm, beside[0]), _room(axes, half, seed.ras_mm, beside[1]))
+        drum = search_plates(field, axes, drum, found.scale_hu_mm, room)
+    found = bridge_roots(search(field, axes, drum, PASSES[-1]))
+    found = bridge_roots(refine_edges(found, field))
+    signs = read_signs(found, field, image, seed.ras_mm, level_size(seed.level), scale)
+    return Grown(seed, start, found, signs)
 
 
-def _body(image: Volume, seed: Seed, found: Found, assumed: tuple[str, ...]) -> LabelledBody:
-    mask, start = paint(image, found.surface)
+def _room(
+    axes: Axes, half: FloatArray, seed_ras_mm: FloatArray, other: FloatArray | None
+) -> FloatArray | None:
+    """Height over an endplate's map of the plane that it must not pass on the way to a neighbour's seed."""
+    if other is None:
+        return None
+    normal = axes.rotation @ unit(other - seed_ras_mm)
+    share = float(value("labelling.room_share"))
+    point = axes.to_local(seed_ras_mm + share * (other - seed_ras_mm))
+    lines = plate_lines()
+    x, y = np.meshgrid(lines * half[0], lines * half[1], indexing="ij")
+    along = normal[2] if abs(normal[2]) > 0.3 else np.copysign(0.3, normal[2])
+    height: FloatArray = point[2] - (normal[0] * (x - point[0]) + normal[1] * (y - point[1])) / along
+    return height
+
+
+def _refuse(image: Volume, grown: Sequence[Grown]) -> None:
+    """Refuse seeds that no body was found from, and two seeds in one body, all in one message."""
+    words = []
+    for item in grown:
+        why = doubt(item.signs)
+        if why == CUT:
+            words.append(f"{item.seed.level}: {why}")
+        elif why is not None:
+            words.append(f"{item.seed.level}: the point seems to lie {where_is(image, item.start)} ({why})")
+        for other in grown:
+            if other is not item and bool(item.found.surface.inside(other.seed.ras_mm[None])[0]):
+                words.append(f"{other.seed.level}: the point lies in the body of {item.seed.level}")
+    if words:
+        raise QualityGateError(
+            "seed-not-in-body",
+            "No vertebral body was found from "
+            + ("this point. " if len(words) == 1 else "these points. ")
+            + "; ".join(words)
+            + ".",
+            do="Put each point into the middle of its body, or leave that level out.",
+        )
+
+
+def _body(image: Volume, grown: Grown, assumed: tuple[str, ...], told: Sequence[Finding]) -> LabelledBody:
+    surface, signs = grown.found.surface, grown.signs
+    mask, start = paint(image, surface)
     affine = image.affine.copy()
     affine[:3, 3] = image.to_world(start)
-    parts = (("edge", float(np.clip(found.edge, 0.0, 1.0).mean())),)
+    parts = quality_parts(signs)
+    findings = [item for item in told if item.level == grown.seed.level]
+    worst = min(signs.side_shell, signs.plate_shell)
+    if worst < float(value("labelling.poor_shell")):
+        findings.append(finding("body-surface-poor", level=grown.seed.level, share=worst))
+    if len(assumed) > 1:
+        findings.append(finding("body-one-seed", level=grown.seed.level))
     return LabelledBody(
-        level=seed.level,
-        seed=seed,
-        axes=found.surface.axes,
-        surface=found.surface,
+        level=grown.seed.level,
+        seed=grown.seed,
+        axes=surface.axes,
+        surface=surface,
         mask=mask,
         start_ijk=(int(start[0]), int(start[1]), int(start[2])),
         affine=affine,
-        median_hu=found.inner_hu,
+        median_hu=grown.found.inner_hu,
         quality=min(part for _, part in parts),
         quality_parts=parts,
         assumed=assumed,
+        findings=tuple(findings),
     )
+
+
+def quality_parts(signs: BodySigns) -> tuple[tuple[str, float], ...]:
+    """Quality 0–1 from the shell of the side wall, that of the endplates, and the width against the usual."""
+    limits = value("labelling.believed")
+    low, good = float(limits["shell"]), float(limits["good_shell"])
+
+    def share(seen: float) -> float:
+        return float(np.clip(0.4 + 0.6 * (seen - low) / (good - low), 0.0, 1.0))
+
+    narrow, wide = limits["width"]
+    off = max((1.0 - signs.width_ratio) / (1.0 - narrow), (signs.width_ratio - 1.0) / (wide - 1.0), 0.0)
+    size = float(np.clip(1.0 - max(off - 0.5, 0.0), 0.0, 1.0))
+    return (("side wall", share(signs.side_shell)), ("endplates", share(signs.plate_shell)), ("width", size))
+
+
+def _apart(bodies: Sequence[LabelledBody]) -> tuple[LabelledBody, ...]:
+    """Divide bodies that overlap at the plane halfway between them, and say so where it matters."""
+    row = sorted(bodies, key=lambda body: order(body.level))
+    done = {body.level: body for body in row}
+    for upper, lower in pairwise(row):
+        points = apply_affine(done[upper.level].affine, np.argwhere(done[upper.level].mask))
+        shared = lower.surface.inside(points)
+        if not shared.any():
+            continue
+        middle = points[shared].mean(axis=0)
+        normal = unit(upper.centre_ras_mm - lower.centre_ras_mm)
+        heavy = float(shared.mean()) > float(value("labelling.touch_share"))
+        for body, sign in ((upper, 1.0), (lower, -1.0)):
+            now = done[body.level]
+            index = np.argwhere(now.mask)
+            keep = sign * ((apply_affine(now.affine, index) - middle) @ normal) > 0.0
+            mask = np.zeros_like(now.mask)
+            mask[tuple(index[keep].T)] = True
+            told = finding("bodies-touch", level=body.level, upper=upper.level, lower=lower.level)
+            findings = (*now.findings, told) if heavy else now.findings
+            done[body.level] = replace(now, mask=mask, findings=findings)
+    return tuple(done[body.level] for body in bodies)
 
 
 def paint(image: Volume, surface: BodySurface) -> tuple[NDArray[np.bool_], FloatArray]:

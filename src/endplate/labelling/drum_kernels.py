@@ -10,7 +10,6 @@ from typing import Any
 import numba
 import numpy as np
 
-
 REACH = 1.25
 """The endplates' maps cover this many half sizes to each side (``drum.PLATE_REACH``)."""
 
@@ -79,7 +78,9 @@ def inside_surface(local: Any, half: Any, upper: Any, lower: Any, node_of: Any, 
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def paint_surface(shape: Any, matrix: Any, half: Any, upper: Any, lower: Any, node_of: Any, factors: Any) -> Any:
+def paint_surface(
+    shape: Any, matrix: Any, half: Any, upper: Any, lower: Any, node_of: Any, factors: Any
+) -> Any:
     """Voxels whose centre lies within the surface; ``matrix`` (3, 4) maps a voxel index to the body's frame in mm."""
     out = np.zeros((shape[0], shape[1], shape[2]), dtype=np.bool_)
     for i in range(shape[0]):

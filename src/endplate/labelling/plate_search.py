@@ -90,7 +90,8 @@ def _search(
     x, y = np.meshgrid(lines * drum.half_width_mm, lines * drum.half_depth_mm, indexing="ij")
     z = base.ravel()[:, None] + sign * steps
     points = np.stack(
-        [np.broadcast_to(x.ravel()[:, None], z.shape), np.broadcast_to(y.ravel()[:, None], z.shape), z], axis=-1
+        [np.broadcast_to(x.ravel()[:, None], z.shape), np.broadcast_to(y.ravel()[:, None], z.shape), z],
+        axis=-1,
     )
     drop = np.full(z.shape, -np.inf, dtype=np.float32)
     for along, across in TILTS:

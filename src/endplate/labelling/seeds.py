@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -37,6 +38,11 @@ def level_size(level: str) -> LevelSize:
         height,
         0.5 * (height + below) + disc,
     )
+
+
+def known_levels() -> frozenset[str]:
+    """Levels whose body can be found from a point."""
+    return frozenset(value("labelling.body_width_mm")) | {"T13", "L6"}
 
 
 def _height(name: str) -> float:
@@ -82,7 +88,7 @@ def patient_scale(seeds: Sequence[Seed]) -> float | None:
     """Size of the patient against the tables from the seeds' distances; ``None`` from one seed."""
     row = ordered(seeds)
     ratios = []
-    for upper, lower in zip(row, row[1:], strict=False):
+    for upper, lower in pairwise(row):
         usual = expected_spacing_mm(upper.level, lower.level)
         if usual is not None:
             ratios.append(float(np.linalg.norm(upper.ras_mm - lower.ras_mm)) / usual)

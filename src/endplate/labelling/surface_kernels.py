@@ -135,7 +135,9 @@ def _bend(step: Any, linear_from: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _send(belief: Any, share: Any, back: Any, weight: Any, linear_from: Any, band: Any, count: Any, message: Any) -> Any:
+def _send(
+    belief: Any, share: Any, back: Any, weight: Any, linear_from: Any, band: Any, count: Any, message: Any
+) -> Any:
     """Message of a node: least over its labels of the shared belief less what came back, plus the penalty."""
     least = np.float32(1e30)
     for label in range(count):
