@@ -86,3 +86,20 @@ class Layout:
         end = self.nx - 1 - filled[:, :, ::-1].argmax(axis=2)
         last = np.where(some, np.minimum((end + 1) // WIDTH + 1, self.row // WIDTH), 0)
         return first.astype(np.int32), last.astype(np.int32)
+
+    def nodal_blocks(
+        self, first: NDArray[np.int32], last: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Registers [first, last) of each row of nodes that elements reach, shape (nz + 1, ny + 1) each.
+
+        ``first`` and ``last`` are those of the elements (:meth:`blocks`). Elsewhere every vector stays 0.
+        """
+        start = np.full((self.planes, self.rows), self.row // WIDTH, dtype=np.int32)
+        stop = np.zeros((self.planes, self.rows), dtype=np.int32)
+        some = last > first
+        for z in (0, 1):
+            for y in (0, 1):
+                near = slice(z, z + self.nz), slice(y, y + self.ny)
+                start[near] = np.minimum(start[near], np.where(some, first, self.row // WIDTH))
+                stop[near] = np.maximum(stop[near], np.where(some, last, 0))
+        return np.minimum(start, stop), stop

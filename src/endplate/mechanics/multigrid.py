@@ -22,8 +22,8 @@ from endplate.mechanics.layout import Layout
 SERIAL_BELOW = 30_000
 """Elements of a level below which threads cost more than they bring."""
 
-COARSEST_FREEDOMS = 700
-"""Freedoms of the coarsest level at most; it is solved directly."""
+COARSEST_FREEDOMS, COARSEST_THIN_FREEDOMS = 250, 700
+"""Freedoms of the coarsest level at most, and of one that is a single element thick; it is solved directly."""
 
 DEGREE = 5
 """Steps of the smoother before and after each coarse correction."""
@@ -47,6 +47,8 @@ class Level:
     inverse: Single = field(init=False)
     first: NDArray[np.int32] = field(init=False)
     last: NDArray[np.int32] = field(init=False)
+    start: NDArray[np.int32] = field(init=False)
+    stop: NDArray[np.int32] = field(init=False)
     x: Single = field(init=False)
     spare: Single = field(init=False)
     d: Single = field(init=False)
@@ -58,7 +60,6 @@ class Level:
         layout = self.layout
         self.modulus = np.zeros(layout.element_size, np.float32)
         self.inverse = np.zeros(layout.nodal_size, np.float32)
-        self.first, self.last = (np.zeros((layout.nz, layout.ny), np.int32) for _ in range(2))
         self.x, self.spare, self.d, self.b = (np.zeros(layout.nodal_size, np.float32) for _ in range(4))
         self.twin = twin_for(layout)
         threads = 1 if self.twin else numba.get_num_threads()
@@ -73,6 +74,8 @@ class Level:
             self.constants,
             self.first,
             self.last,
+            self.start,
+            self.stop,
             layout.planes,
             layout.rows,
             layout.row,
@@ -110,7 +113,9 @@ class Multigrid:
         self._steps = chebyshev_steps(largest_eigenvalue(self._element), DEGREE, BAND)
         self.change_modulus(modulus)
         for level in self.levels:
-            level.first[:], level.last[:] = level.layout.blocks(level.layout.elements(level.modulus) > 0)
+            layout = level.layout
+            level.first, level.last = layout.blocks(layout.elements(level.modulus) > 0)
+            level.start, level.stop = layout.nodal_blocks(level.first, level.last)
 
     def _grids(self, nz: int, ny: int, nx: int) -> list[Level]:
         layout = Layout(nz, ny, nx)
@@ -118,7 +123,8 @@ class Multigrid:
         scale = 1.0
         while True:
             levels.append(Level(layout, (scale * self._constants).astype(np.float32)))
-            if layout.freedoms <= COARSEST_FREEDOMS:
+            thin = min(layout.nz, layout.ny, layout.nx) == 1
+            if layout.freedoms <= (COARSEST_THIN_FREEDOMS if thin else COARSEST_FREEDOMS):
                 return levels
             # Stiffness per unit modulus grows with the voxel's size.
             layout, scale = layout.coarser(), 2.0 * scale
@@ -179,15 +185,16 @@ class Multigrid:
             self._solve_coarsest(level)
             return
         twin = level.twin
-        parts = 3 * level.layout.planes
-        sweeps.begin[twin](level.b, level.inverse, self._steps[0][1], level.d, level.x, parts)
+        sweeps.begin[twin](level.b, level.grid, level.inverse, self._steps[0][1], level.d, level.x)
         self._smooth(level, self._steps[1:])
         coarse = self.levels[index + 1]
         sweeps.residual[twin](level.x, level.grid, level.b, level.inverse, level.spare, level.work)
-        transfer.restrict[twin](level.spare, level.shape, coarse.b, coarse.shape, coarse.inverse)
+        transfer.restrict[twin](
+            level.spare, level.shape, level.stop, coarse.b, coarse.shape, coarse.stop, coarse.inverse
+        )
         self._cycle(index + 1)
         nodes = level.layout.nx + 1
-        transfer.prolong[twin](level.x, level.shape, nodes, coarse.x, coarse.shape, level.inverse)
+        transfer.prolong[twin](level.x, level.shape, level.stop, nodes, coarse.x, coarse.shape, level.inverse)
         self._smooth(level, self._steps)
 
     def _smooth(self, level: Level, steps: list[tuple[np.float32, np.float32]]) -> None:

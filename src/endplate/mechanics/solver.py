@@ -64,7 +64,7 @@ class Solver:
         self._modulus = np.zeros(layout.element_size)
         layout.elements(self._modulus)[:] = kept
         constants = mode_constants(model.elasticity, self._spacing.ravel())
-        registers = HALVES * top.first, HALVES * top.last
+        registers = tuple(HALVES * ends for ends in (top.first, top.last, top.start, top.stop))
         self._grid = (self._modulus, constants, *registers, layout.planes, layout.rows, layout.row)
         self._work = np.zeros((len(top.work), 2, 3 * layout.plane + 16))
         self._touched = np.broadcast_to(nodes_of(kept > 0.0), model.node_shape)
@@ -187,23 +187,27 @@ class Solver:
         self._r[:] = np.where(self._inverse > 0, self._force, 0.0)
         self._p[:] = 0.0
         self._energy = 0.0
-        sweeps.advance[self._twin](self._u, self._r, self._p, self._ap, 1.0, self._single, self._sums)
+        sweeps.advance[self._twin](
+            self._u, self._grid, self._r, self._p, self._ap, 1.0, self._single, self._sums
+        )
         return float(np.sqrt(self._sums.sum()))
 
     def _iterate(self) -> float:
         """One step of conjugate gradients; norm of the unbalanced forces after it."""
         z = self.cycles.cycle()
-        sweeps.product[self._twin](self._r, z, self._sums)
+        sweeps.product[self._twin](self._r, self._grid, z, self._sums)
         energy = float(self._sums.sum())
         share = energy / self._energy if self._energy > 0.0 else 0.0
         self._energy = energy
-        sweeps.turn[self._twin](self._p, z, share, self._sums.size)
+        sweeps.turn[self._twin](self._p, self._grid, z, share)
         sweeps.apply[self._twin](self._p, self._grid, self._inverse, self._ap, self._work, self._dots)
         stiffness = float(self._dots.sum())
         if not (energy > 0.0 and stiffness > 0.0):  # a motion without resistance
             return float("inf")
         step = energy / stiffness
-        sweeps.advance[self._twin](self._u, self._r, self._p, self._ap, step, self._single, self._sums)
+        sweeps.advance[self._twin](
+            self._u, self._grid, self._r, self._p, self._ap, step, self._single, self._sums
+        )
         return float(np.sqrt(self._sums.sum()))
 
     def _forces_of_u(self) -> None:

@@ -4,6 +4,9 @@ Threads take slabs of node planes. A slab's lowest plane also needs the layer of
 computed again rather than handed over: no thread writes another's plane, and a sum never depends on the number of
 threads. Levels too small for threads use the serial twins.
 
+Rows of nodes that touch no bone, and the ends of others, are passed over: ``start`` and ``stop`` name the registers of
+each row that elements reach (:meth:`endplate.mechanics.layout.Layout.nodal_blocks`). Elsewhere all vectors stay 0.
+
 Sums have loops of their own that write nothing. In a loop that also writes, the machine code asks at run time
 whether its arrays lie apart, and adds in another order if it cannot be sure: the last bit would depend on where
 memory happened to be given out.
@@ -23,7 +26,7 @@ from endplate.mechanics.layer import add_layer
 @kernel()
 def _enter(x: Any, grid: Any, width: Any, low: Any, below: Any, above: Any) -> None:
     """Begin a slab at its plane ``low``: ``below`` takes what the layer under it adds, ``above`` nothing."""
-    modulus, c, first, last, planes, rows, row = grid
+    modulus, c, first, last, _start, _stop, planes, rows, row = grid
     below[:] = 0
     above[:] = 0
     if low > 0:
@@ -35,7 +38,7 @@ def _smooth(
     x: Any, grid: Any, b: Any, inverse: Any, d: Any, keep: Any, gain: Any, out: Any, work: Any
 ) -> None:
     """One step of a polynomial smoother: d ← keep·d + gain·D⁻¹(b − A·x), out ← x + d."""
-    modulus, c, first, last, planes, rows, row = grid
+    modulus, c, first, last, start, stop, planes, rows, row = grid
     plane = rows * row
     component = planes * plane
     threads = work.shape[0]
@@ -44,24 +47,26 @@ def _smooth(
         low, high = planes * t // threads, planes * (t + 1) // threads
         _enter(x, grid, 16, low, below, above)
         k, g = fill(keep), fill(gain)
+        nothing = k - k
         for p in range(low, high):
             if p < planes - 1:
                 add_layer(x, modulus, c, p, planes, rows, row, 16, first, last, below, above)
             for q in range(3):
                 o = q * component + p * plane
                 s = q * plane
-                for n in range(0, plane, 16):
-                    at = o + n
-                    new = k * load(d, at) + g * load(inverse, at) * (load(b, at) - load(below, s + n))
-                    store(d, at, new)
-                    store(out, at, load(x, at) + new)
-            below[:] = 0
+                for j in range(rows):
+                    for n in range(j * row + 16 * start[p, j], j * row + 16 * stop[p, j], 16):
+                        at = o + n
+                        new = k * load(d, at) + g * load(inverse, at) * (load(b, at) - load(below, s + n))
+                        store(d, at, new)
+                        store(out, at, load(x, at) + new)
+                        store(below, s + n, nothing)
             below, above = above, below
 
 
 def _residual(x: Any, grid: Any, b: Any, inverse: Any, out: Any, work: Any) -> None:
     """out ← b − A·x on free nodes, 0 on others."""
-    modulus, c, first, last, planes, rows, row = grid
+    modulus, c, first, last, start, stop, planes, rows, row = grid
     plane = rows * row
     component = planes * plane
     threads = work.shape[0]
@@ -75,26 +80,29 @@ def _residual(x: Any, grid: Any, b: Any, inverse: Any, out: Any, work: Any) -> N
             for q in range(3):
                 o = q * component + p * plane
                 s = q * plane
-                for n in range(plane):
-                    rest = b[o + n] - below[s + n]
-                    out[o + n] = rest if inverse[o + n] > 0 else rest * 0
-            below[:] = 0
+                for j in range(rows):
+                    for n in range(j * row + 16 * start[p, j], j * row + 16 * stop[p, j]):
+                        rest = b[o + n] - below[s + n]
+                        out[o + n] = rest if inverse[o + n] > 0 else rest * 0
+                        below[s + n] = 0
             below, above = above, below
 
 
-def _begin(b: Any, inverse: Any, gain: Any, d: Any, x: Any, parts: Any) -> None:
+def _begin(b: Any, grid: Any, inverse: Any, gain: Any, d: Any, x: Any) -> None:
     """First step of the smoother from nothing: d ← x ← gain·D⁻¹b."""
-    part = b.size // parts
-    for t in numba.prange(parts):
-        for n in range(t * part, (t + 1) * part):
-            first = gain * inverse[n] * b[n]
-            d[n] = first
-            x[n] = first
+    _modulus, _c, _first, _last, start, stop, planes, rows, row = grid
+    for t in numba.prange(3 * planes):
+        k, o = t % planes, t * rows * row
+        for j in range(rows):
+            for n in range(o + j * row + 16 * start[k, j], o + j * row + 16 * stop[k, j]):
+                first = gain * inverse[n] * b[n]
+                d[n] = first
+                x[n] = first
 
 
 def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> None:
     """out ← A·p in double precision on free nodes, 0 on others; ``dots`` takes p·out of each plane."""
-    modulus, c, first, last, planes, rows, row = grid
+    modulus, c, first, last, start, stop, planes, rows, row = grid
     plane = rows * row
     component = planes * plane
     threads = work.shape[0]
@@ -109,48 +117,54 @@ def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> N
             for q in range(3):
                 o = q * component + k * plane
                 s = q * plane
-                for n in range(plane):
-                    out[o + n] = below[s + n] if inverse[o + n] > 0 else 0.0
-                for n in range(o, o + plane):
-                    total += out[n] * p[n]
+                for j in range(rows):
+                    for n in range(j * row + 8 * start[k, j], j * row + 8 * stop[k, j]):
+                        out[o + n] = below[s + n] if inverse[o + n] > 0 else 0.0
+                        below[s + n] = 0
+                    for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]):
+                        total += out[n] * p[n]
             dots[k] = total
-            below[:] = 0
             below, above = above, below
 
 
-def _advance(u: Any, r: Any, p: Any, ap: Any, step: Any, single: Any, sums: Any) -> None:
-    """u ← u + step·p, r ← r − step·ap, ``single`` ← r; ``sums`` takes r·r of each part."""
-    parts = sums.size
-    part = (u.size - 16) // parts
-    for t in numba.prange(parts):
+def _advance(u: Any, grid: Any, r: Any, p: Any, ap: Any, step: Any, single: Any, sums: Any) -> None:
+    """u ← u + step·p, r ← r − step·ap, ``single`` ← r; ``sums`` takes r·r of each plane of a component."""
+    _modulus, _c, _first, _last, start, stop, planes, rows, row = grid
+    for t in numba.prange(3 * planes):
+        k, o = t % planes, t * rows * row
         total = 0.0
-        for n in range(t * part, (t + 1) * part):
-            u[n] += step * p[n]
-            rest = r[n] - step * ap[n]
-            r[n] = rest
-            single[n] = rest
-        for n in range(t * part, (t + 1) * part):
-            total += r[n] * r[n]
+        for j in range(rows):
+            low, high = o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]
+            for n in range(low, high):
+                u[n] += step * p[n]
+                rest = r[n] - step * ap[n]
+                r[n] = rest
+                single[n] = rest
+            for n in range(low, high):
+                total += r[n] * r[n]
         sums[t] = total
 
 
-def _product(r: Any, z: Any, sums: Any) -> None:
-    """``sums`` takes r·z of each part."""
-    parts = sums.size
-    part = (r.size - 16) // parts
-    for t in numba.prange(parts):
+def _product(r: Any, grid: Any, z: Any, sums: Any) -> None:
+    """``sums`` takes r·z of each plane of a component."""
+    _modulus, _c, _first, _last, start, stop, planes, rows, row = grid
+    for t in numba.prange(3 * planes):
+        k, o = t % planes, t * rows * row
         total = 0.0
-        for n in range(t * part, (t + 1) * part):
-            total += r[n] * z[n]
+        for j in range(rows):
+            for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]):
+                total += r[n] * z[n]
         sums[t] = total
 
 
-def _turn(p: Any, z: Any, share: Any, parts: Any) -> None:
+def _turn(p: Any, grid: Any, z: Any, share: Any) -> None:
     """p ← z + share·p."""
-    part = (p.size - 16) // parts
-    for t in numba.prange(parts):
-        for n in range(t * part, (t + 1) * part):
-            p[n] = z[n] + share * p[n]
+    _modulus, _c, _first, _last, start, stop, planes, rows, row = grid
+    for t in numba.prange(3 * planes):
+        k, o = t % planes, t * rows * row
+        for j in range(rows):
+            for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]):
+                p[n] = z[n] + share * p[n]
 
 
 smooth = twins(_smooth)

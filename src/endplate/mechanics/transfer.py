@@ -10,8 +10,11 @@ import numpy as np
 from endplate.mechanics.compiled import twins
 
 
-def _restrict(r: Any, fine: Any, b: Any, coarse: Any, inverse: Any) -> None:
-    """Coarse forces from fine ones: the transpose of trilinear interpolation; 0 on nodes that are not free."""
+def _restrict(r: Any, fine: Any, stop: Any, b: Any, coarse: Any, coarse_stop: Any, inverse: Any) -> None:
+    """Coarse forces from fine ones: the transpose of trilinear interpolation; 0 on nodes that are not free.
+
+    Rows of nodes whose ``stop`` is 0 touch no bone and are passed over.
+    """
     planes, rows, row = fine
     coarse_planes, coarse_rows, coarse_row = coarse
     plane, coarse_plane = rows * row, coarse_rows * coarse_row
@@ -20,6 +23,8 @@ def _restrict(r: Any, fine: Any, b: Any, coarse: Any, inverse: Any) -> None:
         up = task - q * coarse_planes
         line = np.zeros(2 * coarse_row + row + 2, np.float32)  # a margin on both sides
         for along in range(coarse_rows):
+            if coarse_stop[up, along] == 0:
+                continue
             line[:] = 0
             for dz in range(-1, 2):
                 k = 2 * up + dz
@@ -27,7 +32,7 @@ def _restrict(r: Any, fine: Any, b: Any, coarse: Any, inverse: Any) -> None:
                     continue
                 for dy in range(-1, 2):
                     j = 2 * along + dy
-                    if j < 0 or j >= rows:
+                    if j < 0 or j >= rows or stop[k, j] == 0:
                         continue
                     share = np.float32(1.0 / ((1 + abs(dz)) * (1 + abs(dy))))
                     o = (q * planes + k) * plane + j * row
@@ -39,8 +44,11 @@ def _restrict(r: Any, fine: Any, b: Any, coarse: Any, inverse: Any) -> None:
                 b[o + i] = force if inverse[o + i] > 0 else np.float32(0.0)
 
 
-def _prolong(x: Any, fine: Any, nodes: Any, e: Any, coarse: Any, inverse: Any) -> None:
-    """Add coarse corrections, interpolated, to free fine nodes; ``nodes`` are the true nodes along x."""
+def _prolong(x: Any, fine: Any, stop: Any, nodes: Any, e: Any, coarse: Any, inverse: Any) -> None:
+    """Add coarse corrections, interpolated, to free fine nodes; ``nodes`` are the true nodes along x.
+
+    Rows of nodes whose ``stop`` is 0 touch no bone and are passed over.
+    """
     planes, rows, row = fine
     coarse_planes, coarse_rows, coarse_row = coarse
     plane, coarse_plane = rows * row, coarse_rows * coarse_row
@@ -51,6 +59,8 @@ def _prolong(x: Any, fine: Any, nodes: Any, e: Any, coarse: Any, inverse: Any) -
         low = (q * coarse_planes + k // 2) * coarse_plane
         high = (q * coarse_planes + (k + 1) // 2) * coarse_plane
         for j in range(rows):
+            if stop[k, j] == 0:
+                continue
             near, far = (j // 2) * coarse_row, ((j + 1) // 2) * coarse_row
             for i in range(coarse_row):
                 below = e[low + near + i] + e[low + far + i]
