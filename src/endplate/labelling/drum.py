@@ -90,7 +90,8 @@ class Drum:
         def read(plate: FloatArray) -> FloatArray:
             near = (1.0 - q) * plate[i, j] + q * plate[i, j + 1]
             far = (1.0 - q) * plate[i + 1, j] + q * plate[i + 1, j + 1]
-            return (1.0 - p) * near + p * far
+            here: FloatArray = (1.0 - p) * near + p * far
+            return here
 
         return read(self.upper), read(self.lower)
 

@@ -73,7 +73,8 @@ def _misfit(profiles: NDArray[np.float32]) -> FloatArray:
             least, best = score, rest
     assert best is not None
     floor = max(least, 1.0)
-    return (best - best.min(axis=1, keepdims=True)) / floor
+    misfit: FloatArray = (best - best.min(axis=1, keepdims=True)) / floor
+    return misfit
 
 
 def _basis(shift: float, blur: float, shell: float, weight: FloatArray) -> FloatArray:
@@ -87,7 +88,8 @@ def _basis(shift: float, blur: float, shell: float, weight: FloatArray) -> Float
 def _explained(profiles: FloatArray, basis: FloatArray) -> FloatArray:
     """Squared length of each profile within the model, shape (N,)."""
     part = profiles @ basis
-    return np.einsum("ij,ij->i", part, part)
+    length: FloatArray = np.einsum("ij,ij->i", part, part)
+    return length
 
 
 def _step_up(x: FloatArray) -> FloatArray:

@@ -126,27 +126,34 @@ def crossed(drops: Any, step_mm: Any, scale: Any, tolerance: Any, lag_mm: Any, m
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _bend(step: Any, linear_from: Any) -> Any:
-    """Square of a step, going on evenly from ``linear_from``."""
-    far = abs(step)
-    if far <= linear_from:
-        return far * far
-    return linear_from * (2 * far - linear_from)
+def _penalties(weight: Any, linear_from: Any, band: Any) -> Any:
+    """Penalty of 0 … ``band`` steps: their square, going on evenly from ``linear_from``; float32."""
+    out = np.empty(band + 1, dtype=np.float32)
+    for step in range(band + 1):
+        far = min(step, linear_from)
+        out[step] = weight * far * (2 * step - far)
+    return out
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _send(
-    belief: Any, share: Any, back: Any, weight: Any, linear_from: Any, band: Any, count: Any, message: Any
-) -> Any:
+def _send(belief: Any, share: Any, back: Any, penalty: Any, rest: Any, message: Any) -> Any:
     """Message of a node: least over its labels of the shared belief less what came back, plus the penalty."""
-    least = np.float32(1e30)
+    count = belief.shape[0]
     for label in range(count):
-        best = np.float32(1e30)
-        for other in range(max(label - band, 0), min(label + band + 1, count)):
-            here = share * belief[other] - back[other] + weight * _bend(other - label, linear_from)
-            best = min(best, here)
-        message[label] = best
-        least = min(least, best)
+        rest[label] = share * belief[label] - back[label]
+        message[label] = rest[label]
+    # One pass a step, so that the inner loops run over plain rows.
+    for step in range(1, min(penalty.shape[0], count)):
+        extra = penalty[step]
+        for label in range(count - step):
+            above = rest[label + step] + extra
+            message[label] = above if above < message[label] else message[label]
+        for label in range(count - step):
+            below = rest[label] + extra
+            message[label + step] = below if below < message[label + step] else message[label + step]
+    least = message[0]
+    for label in range(1, count):
+        least = min(least, message[label])
     for label in range(count):
         message[label] -= least
 
@@ -178,6 +185,8 @@ def best_surface(  # noqa: PLR0912 - one loop nest
     nodes, count = cost.shape
     incoming = np.zeros((nodes, 4, count), dtype=np.float32)
     belief = np.empty(count, dtype=np.float32)
+    rest = np.empty(count, dtype=np.float32)
+    penalty = _penalties(weight, linear_from, band)
     share = np.empty(nodes, dtype=np.float32)
     for node in range(nodes):
         earlier = 0
@@ -207,10 +216,8 @@ def best_surface(  # noqa: PLR0912 - one loop nest
                         belief,
                         share[node],
                         incoming[node, slot],
-                        weight,
-                        linear_from,
-                        band,
-                        count,
+                        penalty,
+                        rest,
                         incoming[other, slots[node, slot]],
                     )
     chosen = np.zeros(nodes, dtype=np.int32)
@@ -222,7 +229,8 @@ def best_surface(  # noqa: PLR0912 - one loop nest
                 other = neighbours[node, slot]
                 if other >= 0:
                     if other < node:
-                        here += weight * _bend(label - chosen[other], linear_from)
+                        step = abs(label - chosen[other])
+                        here += penalty[step] if step <= band else 1e3 + step
                     else:
                         here += incoming[node, slot, label]
             if here < best:

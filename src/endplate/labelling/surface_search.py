@@ -145,7 +145,8 @@ def _between(cost: FloatArray, chosen: NDArray[np.int32], factors: FloatArray) -
     bend = left - 2.0 * here + right
     shift = np.where(bend > 1e-6, 0.5 * (left - right) / np.maximum(bend, 1e-6), 0.0)
     shift = np.where(inner == chosen, np.clip(shift, -0.5, 0.5), 0.0)
-    return factors[chosen] + shift * (factors[1] - factors[0])
+    between: FloatArray = factors[chosen] + shift * (factors[1] - factors[0])
+    return between
 
 
 def refit(found: Found, trust: float) -> tuple[Axes, Drum]:
@@ -209,10 +210,10 @@ def _plate(points: FloatArray, sure: FloatArray, half: tuple[float, float], sign
     # Slopes and hollow are drawn weakly to zero: a plate seen in part must not tip over.
     pull = np.diag([0.0, 30.0, 30.0, 0.3])
     weight = sure.copy()
-    solution = np.zeros(4)
+    solution: FloatArray = np.zeros(4)
     for _ in range(4):
         normal = matrix.T @ (weight[:, None] * matrix) + pull
-        solution = np.linalg.solve(normal, matrix.T @ (weight * points[:, 2]))
+        solution = np.asarray(np.linalg.solve(normal, matrix.T @ (weight * points[:, 2])), dtype=np.float64)
         weight = sure / (1.0 + ((matrix @ solution - points[:, 2]) / 1.5) ** 2)
     return solution
 
