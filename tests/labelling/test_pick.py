@@ -124,7 +124,7 @@ list.set("T11", [0, 0, 60]);
 assert.equal(list.nextLevel(), "T10"); // going up
 list.set("L4", [0, 0, -60]);
 list.set("L5", [0, 0, -90]);
-assert.equal(list.nextLevel(), "S1"); // L6 is nobody's default
+assert.equal(list.nextLevel(), null); // L6 is nobody's default
 assert.deepEqual(list.ordered().map((p) => p.level), ["T11", "T12", "L4", "L5"]);
 assert.ok(list.undo() && list.get("L5") === null);
 assert.ok(list.redo() && list.get("L5") !== null && !list.redo());

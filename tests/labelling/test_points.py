@@ -17,7 +17,7 @@ from endplate.imaging.fingerprint import ct_fingerprint
 from endplate.imaging.levels import VERSE_IDS
 from endplate.imaging.volume import Volume
 from endplate.labelling.model import Seed
-from endplate.labelling.points import PointSet, check_points, parse_point
+from endplate.labelling.points import PointSet, check_points, clickable_levels, parse_point, without_bodiless
 from endplate.labelling.points_files import read_points, write_points
 
 TURN = Rotation.from_euler("xyz", [5, -4, 9], degrees=True).as_matrix()
@@ -100,6 +100,16 @@ def test_points_are_checked_against_the_ct() -> None:
     outside = refusal(check_points, PointSet((Seed("L3", [500.0, 0.0, 0.0]),)), CT)
     assert outside.code == "point-outside-ct"
     assert "LPS" not in outside.what
+
+
+def test_levels_without_a_body_between_discs() -> None:
+    points = PointSet((Seed("S1", MIDDLE), Seed("L5", UPPER), Seed("C2", MIDDLE)), source="a file")
+    error = refusal(check_points, points, CT)
+    assert error.code == "point-level-bodiless"
+    kept = check_points(without_bodiless(points), CT)
+    assert ([seed.level for seed in kept.seeds], kept.passed_over) == (["L5"], ("S1", "C2"))
+    assert clickable_levels()[0] == "C3"
+    assert clickable_levels()[-1] == "L6"
 
 
 def test_a_point_in_lps_given_as_ras_is_recognised() -> None:

@@ -81,15 +81,22 @@ def points_of(wanted: Wanted, image: Volume, *, may_be_none: bool = False) -> Po
     UsageError, InputError
         As reading and checking points do.
     """
-    from endplate.labelling.points import PointSet, check_points, parse_point, without_set_levels
+    from endplate.labelling.points import (
+        PointSet,
+        check_points,
+        parse_point,
+        without_bodiless,
+        without_set_levels,
+    )
     from endplate.labelling.points_files import read_points
 
     given = tuple(parse_point(text, image) for text in wanted.points)
     points = PointSet(given)
     if wanted.points_file is not None:
-        stored = read_points(wanted.points_file, image)
+        stored = without_bodiless(read_points(wanted.points_file, image))
         seeds = (*given, *without_set_levels(stored.seeds, given))
-        points = PointSet(seeds, without_set_levels(stored.proposed, seeds), stored.source)
+        proposed = without_set_levels(stored.proposed, seeds)
+        points = PointSet(seeds, proposed, stored.source, stored.passed_over)
     if may_be_none and not points.seeds and not points.proposed:
         return points
     return check_points(points, image)
@@ -131,14 +138,19 @@ def _clicked(wanted: Wanted, image: Volume, tell: Tell) -> Labelled:
     from endplate.imaging.label_origin import LabelOrigin
     from endplate.labelling.outputs_document import Labelled
     from endplate.labelling.spine_labels import label_from_points
+    from endplate.sources import finding
 
     points = points_of(wanted, image)
     stage = "Labelling from points"
     tell(stage, "", 0.0)
     made = label_from_points(image, points.seeds, progress=lambda what, part: tell(stage, what, part))
     tell(stage, "", 1.0)
-    origin = made.labels.origin or LabelOrigin(made_by="clicks")
-    return Labelled(made.labels, origin, subregions=made.subregions)
+    labels = made.labels
+    if points.passed_over:
+        told = finding("labels-points-passed-over", levels=", ".join(points.passed_over))
+        labels = replace(labels, volume=labels.volume.with_findings(told))
+    origin = labels.origin or LabelOrigin(made_by="clicks")
+    return Labelled(labels, origin, subregions=made.subregions)
 
 
 def _segmented(wanted: Wanted, image: Volume, manner: Manner, tell: Tell) -> Labelled:

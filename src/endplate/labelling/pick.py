@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from endplate.imaging.fingerprint import ct_fingerprint
 from endplate.imaging.geometry import FloatArray, voxel_sizes_mm
-from endplate.imaging.levels import CRANIOCAUDAL
 from endplate.imaging.volume import Volume
 from endplate.imaging.write import replacing
-from endplate.labelling.points import PointSet
+from endplate.labelling.points import PointSet, clickable_levels
 from endplate.labelling.points_files import points_document
 from endplate.papers.page import render
 from endplate.sources import value
@@ -113,7 +112,7 @@ def pick_page(image: Volume, points: PointSet | None = None) -> str:
         "affine": [[round(float(c), 6) for c in row] for row in planes.affine[:3]],
         "hu_of_code": [round(float(hu)) for hu in np.interp(np.arange(256), CODE_AT, CODE_HU)],
         "windows": [{"name": name, "range": list(span)} for name, span in WINDOWS],
-        "levels": list(CRANIOCAUDAL),
+        "levels": list(clickable_levels()),
         "first_level": FIRST_LEVEL,
         "points": stored,
     }

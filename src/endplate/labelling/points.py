@@ -13,6 +13,7 @@ from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray, apply_affine
 from endplate.imaging.levels import CRANIOCAUDAL, order, parse_level
 from endplate.imaging.volume import Volume
 from endplate.labelling.model import Seed
+from endplate.sources import value
 
 HOW = "LEVEL:X,Y,Z in RAS mm, LEVEL:lps:X,Y,Z or LEVEL:voxel:I,J,K"
 """The forms that a point can be written in."""
@@ -38,11 +39,14 @@ class PointSet:
         Not yet confirmed: shown, never used.
     source:
         Where they come from, in words.
+    passed_over:
+        Levels of a file that cannot be labelled from a point (atlas, axis, sacrum).
     """
 
     seeds: tuple[Seed, ...]
     proposed: tuple[Seed, ...] = ()
     source: str = "the command line"
+    passed_over: tuple[str, ...] = ()
 
 
 def parse_point(text: str, image: Volume) -> Seed:
@@ -74,14 +78,37 @@ def in_ras_mm(place: FloatArray, frame: str, image: Volume) -> FloatArray:
     return apply_affine(LPS_FROM_RAS, place) if frame == "lps" else place
 
 
+def clickable_levels() -> tuple[str, ...]:
+    """Levels whose body a point can be set in, from the head down: C3 to L6."""
+    known = {*value("labelling.body_width_mm"), "T13", "L6"}
+    return tuple(level for level in CRANIOCAUDAL if level in known)
+
+
+def without_bodiless(points: PointSet) -> PointSet:
+    """The points of a file without those of atlas, axis and sacrum, which centroid files have too."""
+    known = clickable_levels()
+    gone = tuple(seed.level for seed in points.seeds if seed.level not in known)
+    seeds = tuple(seed for seed in points.seeds if seed.level in known)
+    proposed = tuple(seed for seed in points.proposed if seed.level in known)
+    return PointSet(seeds, proposed, points.source, (*points.passed_over, *gone))
+
+
 def check_points(points: PointSet, image: Volume) -> PointSet:
     """Return the points from the head down, after looking for what no click can be.
 
     Raises
     ------
     InputError
-        ``points-none``, ``point-level-twice``, ``point-outside-ct``, ``point-places-equal``.
+        ``points-none``, ``point-level-bodiless``, ``point-level-twice``, ``point-outside-ct``,
+        ``point-places-equal``.
     """
+    bodiless = [seed.level for seed in points.seeds if seed.level not in clickable_levels()]
+    if bodiless:
+        raise InputError(
+            "point-level-bodiless",
+            f"{', '.join(bodiless)} cannot be labelled from a point: a body between two discs is looked for.",
+            do="Set points in C3 to L6 only; a segmenter labels atlas, axis and sacrum.",
+        )
     if not points.seeds:
         raise InputError(
             "points-none",
@@ -92,20 +119,15 @@ def check_points(points: PointSet, image: Volume) -> PointSet:
     _apart(points.seeds)
     for seed in (*points.seeds, *points.proposed):
         _inside(seed, image)
-    return PointSet(_from_the_head(points.seeds), _from_the_head(points.proposed), points.source)
+    return PointSet(
+        _from_the_head(points.seeds), _from_the_head(points.proposed), points.source, points.passed_over
+    )
 
 
 def without_set_levels(proposed: Iterable[Seed], seeds: Iterable[Seed]) -> tuple[Seed, ...]:
     """Proposals for levels that no seed has."""
     taken = {seed.level for seed in seeds}
     return tuple(seed for seed in proposed if seed.level not in taken)
-
-
-def next_level_below(level: str) -> str | None:
-    """The level below in a spine of the usual count, ``None`` below the sacrum."""
-    usual = [name for name in CRANIOCAUDAL if name not in ("T13", "L6")]
-    after = [name for name in usual if order(name) > order(level)]
-    return after[0] if after else None
 
 
 def _once_a_level(points: PointSet) -> None:
