@@ -95,6 +95,7 @@ def test_points_are_checked_against_the_ct() -> None:
     seeds = (Seed("L3", MIDDLE), Seed("L2", UPPER))
     assert [seed.level for seed in check_points(PointSet(seeds), CT).seeds] == ["L2", "L3"]
     assert refusal(check_points, PointSet(()), CT).code == "points-none"
+    assert refusal(check_points, PointSet((), seeds), CT).code == "points-not-confirmed"
     assert refusal(check_points, PointSet((*seeds, Seed("L3", UPPER))), CT).code == "point-level-twice"
     assert refusal(check_points, PointSet((*seeds, Seed("L4", MIDDLE))), CT).code == "point-places-equal"
     outside = refusal(check_points, PointSet((Seed("L3", [500.0, 0.0, 0.0]),)), CT)

@@ -97,7 +97,7 @@ def points_of(wanted: Wanted, image: Volume, *, may_be_none: bool = False) -> Po
         seeds = (*given, *without_set_levels(stored.seeds, given))
         proposed = without_set_levels(stored.proposed, seeds)
         points = PointSet(seeds, proposed, stored.source, stored.passed_over)
-    if may_be_none and not points.seeds and not points.proposed:
+    if may_be_none and not points.seeds:
         return points
     return check_points(points, image)
 

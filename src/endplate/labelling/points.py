@@ -99,8 +99,8 @@ def check_points(points: PointSet, image: Volume) -> PointSet:
     Raises
     ------
     InputError
-        ``points-none``, ``point-level-bodiless``, ``point-level-twice``, ``point-outside-ct``,
-        ``point-places-equal``.
+        ``points-none``, ``points-not-confirmed``, ``point-level-bodiless``, ``point-level-twice``,
+        ``point-outside-ct``, ``point-places-equal``.
     """
     bodiless = [seed.level for seed in points.seeds if seed.level not in clickable_levels()]
     if bodiless:
@@ -108,6 +108,12 @@ def check_points(points: PointSet, image: Volume) -> PointSet:
             "point-level-bodiless",
             f"{', '.join(bodiless)} cannot be labelled from a point: a body between two discs is looked for.",
             do="Set points in C3 to L6 only; a segmenter labels atlas, axis and sacrum.",
+        )
+    if points.proposed and not points.seeds:
+        raise InputError(
+            "points-not-confirmed",
+            f"All points in {points.source} are proposals that nobody has confirmed.",
+            do="Confirm them in the page: endplate label CT --points FILE --pick --out page.html",
         )
     if not points.seeds:
         raise InputError(
