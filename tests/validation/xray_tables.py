@@ -21,7 +21,26 @@ REFERENCE = ROOT / "tests" / "fluoroscopy" / "xray_brute_force.json"
 IODINE_EDGE, BARIUM_EDGE, PLATINUM_EDGE = 33.169, 37.441, 78.395
 ENERGIES = [
     *(15, 16.5, 18, 20, 22, 24, 26, 28, 30.5, IODINE_EDGE - 1e-3, IODINE_EDGE + 1e-3, 35.2),
-    *(BARIUM_EDGE - 1e-3, BARIUM_EDGE + 1e-3, 40, 43, 46, 50, 54, 59, 64, 70, 75, PLATINUM_EDGE - 1e-3, PLATINUM_EDGE + 1e-3, 84, 91, 100, 110, 120),
+    *(
+        BARIUM_EDGE - 1e-3,
+        BARIUM_EDGE + 1e-3,
+        40,
+        43,
+        46,
+        50,
+        54,
+        59,
+        64,
+        70,
+        75,
+        PLATINUM_EDGE - 0.02,
+        PLATINUM_EDGE + 0.02,
+        84,
+        91,
+        100,
+        110,
+        120,
+    ),
 ]
 EDGES = [15, 24, 29, IODINE_EDGE, BARIUM_EDGE, 41, 44.5, 48, 52, 56, 60, 65, 70, 76, 84, 95, 111]
 """Of the bins in keV: narrow where the spectra are high, and on both absorption edges."""
@@ -40,9 +59,14 @@ COMPOSITIONS: dict[str, dict[str, float]] = {
     "steel_316l": {"Fe": 0.655, "Cr": 0.17, "Ni": 0.12, "Mo": 0.025, "Mn": 0.02, "Si": 0.01},
     "nitinol": {"Ni": 0.558, "Ti": 0.442},
     "cobalt_chromium": {"Co": 0.65, "Cr": 0.285, "Mo": 0.06, "Mn": 0.005},
-    "platinum": {"Pt": 0.9, "Ir": 0.1},
+    "platinum": {"Pt": 1.0},
 }  # fmt: skip
-FORMULAS = {"pmma": "C5H8O2", "barium_sulphate": "BaSO4", "zirconium_dioxide": "ZrO2", "iohexol": "C19H26I3N3O9"}
+FORMULAS = {
+    "pmma": "C5H8O2",
+    "barium_sulphate": "BaSO4",
+    "zirconium_dioxide": "ZrO2",
+    "iohexol": "C19H26I3N3O9",
+}
 DENSITIES = {
     "water": 1.0,
     "adipose": 0.95,
@@ -54,8 +78,19 @@ DENSITIES = {
     "steel_316l": 7.98,
     "nitinol": 6.45,
     "cobalt_chromium": 8.30,
-    "platinum": 21.5,
+    "platinum": 21.45,
 }
+
+
+ENERGY_MEANING = (
+    "Energies of xray.mass_attenuation, on both sides of the K edges of iodine, barium and platinum; between them both "
+    "axes are interpolated as logarithms"
+)
+ATTENUATION_MEANING = (
+    "Total mass attenuation with coherent scatter (Elam tables in xraydb 4.5.8). Tissues by ICRU-44 composition; 316L "
+    "with Fe 65.5, Cr 17, Ni 12, Mo 2.5, Mn 2, Si 1 per cent by mass; nitinol with Ni 55.8; cobalt-chromium with "
+    "Co 65, Cr 28.5, Mo 6"
+)
 
 
 def mass_attenuation(material: str, kev: np.ndarray) -> np.ndarray:
@@ -107,13 +142,13 @@ def write_materials() -> None:
         '["xray.energy_kev"]',
         "value = [" + ", ".join(f"{e:g}" if e != int(e) else f"{e:.1f}" for e in np.round(kev, 3)) + "]",
         'unit = "keV"',
-        'meaning = "Energies of xray.mass_attenuation, on both sides of the K edges of iodine, barium and platinum; between them both axes are interpolated as logarithms"',
+        f'meaning = "{ENERGY_MEANING}"',
         'status = "computed"',
         'source = "xraydb-elam"',
         "",
         '["xray.mass_attenuation"]',
         'unit = "cm2/g at the energies of xray.energy_kev"',
-        'meaning = "Total mass attenuation with coherent scatter (Elam tables in xraydb 4.5.8). Tissues by ICRU-44 composition; 316L with Fe 65.5, Cr 17, Ni 12, Mo 2.5, Mn 2, Si 1 per cent by mass; nitinol with Ni 55.8; cobalt-chromium with Co 65, Cr 28.5, Mo 6; platinum with Ir 10"',
+        f'meaning = "{ATTENUATION_MEANING}"',
         'status = "computed"',
         'source = "xraydb-elam"',
         "",
@@ -121,7 +156,9 @@ def write_materials() -> None:
         *(f"{name} = {row(mass_attenuation(name, kev))}" for name in names),
         "",
         '["xray.density_gcc"]',
-        "value = { " + ", ".join(f"{k} = {v:g}" if v != int(v) else f"{k} = {v:.1f}" for k, v in DENSITIES.items()) + " }",
+        "value = { "
+        + ", ".join(f"{k} = {v:g}" if v != int(v) else f"{k} = {v:.1f}" for k, v in DENSITIES.items())
+        + " }",
         'unit = "g/cm3"',
         'meaning = "Mass densities: ICRU-44 for tissues; handbook values for the rest"',
         'status = "recalled"',
@@ -148,13 +185,36 @@ def write_spectra() -> None:
         signals[kvp] = [float(signal[i].sum()) for i in found]
         kermas[kvp] = [float(kerma[i].sum()) for i in found]
         half[kvp] = beam.get_hvl1()
-    lines = ["# X-ray beams of a C-arm on up to 16 bins of energy. Made by tests/validation/xray_tables.py.", ""]
+    lines = [
+        "# X-ray beams of a C-arm on up to 16 bins of energy. Made by tests/validation/xray_tables.py.",
+        "",
+    ]
     about = "tungsten at 12 degrees, 3 mm Al and 0.1 mm Cu (spekpy 2.5.4)"
     for key, table, unit, meaning in (
-        ("energy_kev", energies, "keV by kVp", f"Energy that stands for each bin (mean behind 15 cm of water); {about}"),
-        ("photons_mm2_ugy", fluences, "photons/mm2 per uGy by kVp", f"Photons in each bin for 1 uGy of air kerma; {about}"),
-        ("signal", signals, "share of the open beam's signal by kVp", "Share of each bin in what 0.6 mm of CsI that integrates energy shows of the open beam"),
-        ("kerma", kermas, "share of the open beam's air kerma by kVp", "Share of each bin in the air kerma of the open beam"),
+        (
+            "energy_kev",
+            energies,
+            "keV by kVp",
+            f"Energy that stands for each bin (mean behind 15 cm of water); {about}",
+        ),
+        (
+            "photons_mm2_ugy",
+            fluences,
+            "photons/mm2 per uGy by kVp",
+            f"Photons in each bin for 1 uGy of air kerma; {about}",
+        ),
+        (
+            "signal",
+            signals,
+            "share of the open beam's signal by kVp",
+            "Share of each bin in what 0.6 mm of CsI that integrates energy shows of the open beam",
+        ),
+        (
+            "kerma",
+            kermas,
+            "share of the open beam's air kerma by kVp",
+            "Share of each bin in the air kerma of the open beam",
+        ),
     ):
         lines += [
             f'["xray.spectrum_{key}"]', f'unit = "{unit}"', f'meaning = "{meaning}"',
@@ -164,15 +224,21 @@ def write_spectra() -> None:
     lines += [
         '["xray.half_value_layer_mm_al"]',
         "value = { " + ", ".join(f"{kvp} = {hvl:.2f}" for kvp, hvl in half.items()) + " }",
-        'unit = "mm Al by kVp"', f'meaning = "First half-value layer; {about}"', 'status = "computed"', 'source = "spekpy-carm"', "",
-    ]  # fmt: skip
+        'unit = "mm Al by kVp"',
+        f'meaning = "First half-value layer; {about}"',
+        'status = "computed"',
+        'source = "spekpy-carm"',
+        "",
+    ]
     (CONSTANTS / "xray_spectra.toml").write_text("\n".join(lines), "utf-8")
 
 
 def mixture(material: str, kev: np.ndarray) -> np.ndarray:
     """Linear attenuation in 1/cm of the tools and tissues of the reference numbers."""
     if material == "cement":
-        return 1.45 * (0.207 * mass_attenuation("barium_sulphate", kev) + 0.793 * mass_attenuation("pmma", kev))
+        return 1.45 * (
+            0.207 * mass_attenuation("barium_sulphate", kev) + 0.793 * mass_attenuation("pmma", kev)
+        )
     if material == "contrast_180":
         iohexol = 0.180 * 821.14 / (3 * 126.904)
         rest = 1.0 + 0.001163 * 180.0 - iohexol
@@ -183,7 +249,13 @@ def mixture(material: str, kev: np.ndarray) -> np.ndarray:
 def write_reference() -> None:
     """−ln of the signal by summing every half keV."""
     cases = []
-    tools = [{}, {"steel_316l": 0.1}, {"cement": 1.5}, {"contrast_180": 1.5}, {"steel_316l": 0.06, "cement": 2.0}]
+    tools = [
+        {},
+        {"steel_316l": 0.1},
+        {"cement": 1.5},
+        {"contrast_180": 1.5},
+        {"steel_316l": 0.06, "cement": 2.0},
+    ]
     tools += [{"nitinol": 0.1}, {"cobalt_chromium": 0.1}]
     for kvp in (60, 70, 80, 95, 110):
         kev, photons, _ = spectrum(kvp)
@@ -192,12 +264,22 @@ def write_reference() -> None:
             for bone in (0.0, 1.0):
                 for tool in tools:
                     path = soft * mixture("water", kev) + bone * mixture("cortical_bone", kev)
-                    path = path + sum((cm * mixture(name, kev) for name, cm in tool.items()), np.zeros_like(kev))
+                    path = path + sum(
+                        (cm * mixture(name, kev) for name, cm in tool.items()), np.zeros_like(kev)
+                    )
                     total = -np.log((signal * np.exp(-path)).sum() / signal.sum())
-                    cases.append({"kvp": kvp, "soft_cm": soft, "bone_cm": bone, "tools_cm": tool, "minus_ln_t": sig(total, 7)})
+                    cases.append(
+                        {
+                            "kvp": kvp,
+                            "soft_cm": soft,
+                            "bone_cm": bone,
+                            "tools_cm": tool,
+                            "minus_ln_t": sig(total, 7),
+                        }
+                    )
     REFERENCE.parent.mkdir(exist_ok=True)
     text = json.dumps({"made_by": "spekpy 2.5.4 and xraydb 4.5.8, steps of 0.5 keV", "cases": cases})
-    REFERENCE.write_text(text.replace("}, {\"kvp", "},\n{\"kvp") + "\n", "utf-8")
+    REFERENCE.write_text(text.replace('}, {"kvp', '},\n{"kvp') + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -194,11 +193,11 @@ def beam(kvp: float, *, monoenergetic: bool = False) -> Beam:
     return Beam(of, np.ascontiguousarray(table, dtype=np.float32), monoenergetic)
 
 
-@kernel(parallel=True)
+@kernel()
 def _read_table(soft_mm, bone_mm, table, left):  # type: ignore[no-untyped-def]
     """Signal by bilinear reading of the table; the first and the last cell go on straight."""
     rows, columns = soft_mm.shape
-    for row in numba.prange(rows):
+    for row in range(rows):
         for column in range(columns):
             s = soft_mm[row, column] * np.float32(1.0 / SOFT_STEP_MM)
             b = bone_mm[row, column] * np.float32(1.0 / BONE_STEP_MM)
@@ -211,12 +210,12 @@ def _read_table(soft_mm, bone_mm, table, left):  # type: ignore[no-untyped-def]
             left[row, column] = math.exp(near + s * (far - near))
 
 
-@kernel(parallel=True)
+@kernel()
 def _sum_bins(soft_mm, bone_mm, tools_mm, ln_share, soft, bone, tools, out):  # type: ignore[no-untyped-def]
     """Signal summed over the bins where a tool stands; tools take the place of soft tissue."""
     kinds, rows, columns = tools_mm.shape
     bins = len(soft)
-    for row in numba.prange(rows):
+    for row in range(rows):
         for column in range(columns):
             covered = np.float32(0.0)
             for kind in range(kinds):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -147,19 +146,19 @@ def _slow(half: Float32, inside: Float32, reference: float, sigma_px: float) -> 
     return np.asarray(np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), reference), dtype=np.float32)
 
 
-@kernel(parallel=True)
+@kernel()
 def _minus_log(signal, out):  # type: ignore[no-untyped-def]
-    for row in numba.prange(signal.shape[0]):
+    for row in range(signal.shape[0]):
         for column in range(signal.shape[1]):
             out[row, column] = -math.log(signal[row, column])
 
 
-@kernel(parallel=True)
+@kernel()
 def _tone(depth, slow, soft, field, reference, harmonisation, gain, steep, out):  # type: ignore[no-untyped-def]
     rows, columns = depth.shape
     last_slow, last_soft, last_column = slow.shape[0] - 1, soft.shape[0] - 1, soft.shape[1] - 1
     near, far = np.float32(0.75), np.float32(0.25)  # of a block half a pixel and one and a half pixels away
-    for row in numba.prange(rows):
+    for row in range(rows):
         r = min(max((row + 0.5) / COARSE - 0.5, 0.0), float(last_slow))
         r0 = int(r)
         share = np.float32(r - r0)

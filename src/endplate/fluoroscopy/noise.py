@@ -1,4 +1,8 @@
-"""Quantum noise from a bank of numbers that is made once, and the recursive average of frames."""
+"""Quantum noise from a bank of numbers that is made once, and the recursive average of frames.
+
+The loops of the picture (here and in the modules beside) run on one thread each: they are so short that waiting for a
+second one costs more than it saves on a machine that has anything else to do.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -123,12 +126,12 @@ def detect(
     return out
 
 
-@kernel(parallel=True)
+@kernel()
 def _detect(primary, scatter, numbers, down, right, spread, before, weight, out):  # type: ignore[no-untyped-def]
     rows, columns = primary.shape
     last = scatter.shape[0] - 1
     kept = np.float32(1.0) - weight
-    for row in numba.prange(rows):
+    for row in range(rows):
         r = min(max((row + 0.5) / COARSE - 0.5, 0.0), float(last))
         r0 = int(r)
         share = np.float32(r - r0)

@@ -178,14 +178,14 @@ def _open_span(closed: Mask) -> tuple[int, int]:
 
 
 def _body(image: Volume) -> Mask:
-    """The largest connected thing denser than air, with what it encloses; everything where there is none."""
+    """The largest connected thing denser than air, with what it encloses; nothing where there is none."""
     hu = np.asarray(image.data)
     step = [max(1, round(SEARCH_MM / float(size))) for size in image.spacing_mm]
     small = hu[:: step[0], :: step[1], :: step[2]]
     solid = cc3d.largest_k(np.ascontiguousarray(small > BODY_HU), k=1, connectivity=6)
     thing = np.asarray(solid, dtype=np.bool_)
     if not thing.any():
-        return np.ones(hu.shape, dtype=np.bool_)
+        return np.zeros(hu.shape, dtype=np.bool_)
     # Air counts as outside where it reaches the sides of the slices; lungs are cut at the ends only.
     air = cc3d.connected_components(np.ascontiguousarray(~thing), connectivity=6)
     head = int(np.argmax(np.abs((image.affine[:3, :3] / image.spacing_mm)[2])))

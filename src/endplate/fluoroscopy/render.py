@@ -23,7 +23,7 @@ from endplate.fluoroscopy.patient import Paths, Patient, view_key
 from endplate.fluoroscopy.projector import Projector
 from endplate.fluoroscopy.scatter import Scatter, coarse, scatter_of, veil
 from endplate.fluoroscopy.tools import Tool, tool_paths
-from endplate.fluoroscopy.view import Shown, View
+from endplate.fluoroscopy.view import Shown, View, as_shown
 from endplate.imaging.volume import Volume
 from endplate.sources import value
 
@@ -268,6 +268,8 @@ def render(
     grey = develop(counted, ready.field, view.pitch_mm, how.display)
     if how.marked:
         grey = burn_in(grey, view, shown=how.shown, caption=caption, notes=notes)
+    else:
+        grey = np.ascontiguousarray(as_shown(grey, view, how.shown))
     return Frame(grey, view, how, ready.exposure, number, counted, ready.field, caption)
 
 

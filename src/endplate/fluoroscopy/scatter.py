@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -107,10 +106,10 @@ def _between(blocks: int, columns: int, factor: int) -> tuple[NDArray[np.int64],
     return low, (at - low).astype(np.float32)
 
 
-@kernel(parallel=True)
+@kernel()
 def _block_means(picture, factor, out):  # type: ignore[no-untyped-def]
     rows, columns = picture.shape
-    for r in numba.prange(out.shape[0]):
+    for r in range(out.shape[0]):
         bottom = min((r + 1) * factor, rows)
         for c in range(out.shape[1]):
             right = min((c + 1) * factor, columns)
