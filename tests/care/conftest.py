@@ -205,6 +205,12 @@ def bench(tmp_path: Path) -> Workbench:
 
 
 @pytest.fixture(scope="session")
+def typical(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """One workbench for all examples of a property."""
+    return Workbench(tmp_path_factory.mktemp("properties"))
+
+
+@pytest.fixture(scope="session")
 def site_pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
     return Workbench(tmp_path_factory.mktemp("pack")).pack()
 

@@ -17,6 +17,9 @@ NO_NUMBER = "We do not have a reliable number for this."
 
 DEFECT_SENTENCE = "care-text-defect"
 
+KYPHOPLASTY = ("kypho", "balloon")
+"""Words by which a technique is kyphoplasty; one leaflet calls it balloon vertebroplasty."""
+
 
 def consent(ctx: Context) -> Iterator[Item]:
     """Risks P-RSK-01 to 14, benefit texts, and cards on consent."""
@@ -38,13 +41,17 @@ def technique(ctx: Context) -> str:
     """``kyphoplasty`` or ``vertebroplasty``, by the case, else by the plan."""
     if ctx.case.procedure.type is not None:
         return ctx.case.procedure.type
-    return "kyphoplasty" if any("kypho" in level.technique for level in ctx.plan.levels) else "vertebroplasty"
+    return (
+        "kyphoplasty"
+        if any(word in level.technique.lower() for level in ctx.plan.levels for word in KYPHOPLASTY)
+        else "vertebroplasty"
+    )
 
 
 def _risk(ctx: Context, risk_id: str, entry: dict[str, Any]) -> Risk:
     own = technique(ctx)
-    keys = [key for key in entry.get("rates", ()) if value(key)["technique"] in (own, "both")]
-    keys = keys or [key for key in entry.get("rates", ()) if value(key)["technique"] not in (own, "both")]
+    rates = [f"care.rate.{name}" for name in entry.get("rates", ())]
+    keys = [key for key in rates if value(key)["technique"] in (own, "both")] or rates
     numbers = [_number(key) for key in keys]
     numbers += list(ctx.pack.risk_numbers.get(risk_id, ()))
     sentences, from_plan = [], False

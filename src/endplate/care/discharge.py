@@ -130,6 +130,10 @@ def _texts(ctx: Context) -> Iterator[Item]:
             f"Do not sit for more than {sitting.words} at a time. Get up and walk a little.",
             source,
         )
+    per_level = ctx.pack.get("duration.per_level")
+    if per_level is not None:
+        source = ctx.pack.source("duration.per_level")
+        yield Note("duration", f"It takes about {per_level.words} for each bone.", source)
     brace = ctx.case.recovery is not None and ctx.case.recovery.brace_prescribed
     if brace:
         text = finding("care-text-brace", level=None)

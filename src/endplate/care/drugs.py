@@ -88,7 +88,7 @@ def _pair(entry: Any) -> tuple[float, float]:
 
 def _substance(name: str) -> str | None:
     word = re.sub(r"[^a-z0-9 +/-]", " ", unicodedata.normalize("NFKD", name).lower())
-    word = re.sub(r"\b\d+(?:\s*(?:mg|ml|iu|mcg|g|units?))?\b", " ", word)
+    word = re.sub(r"(?<![\w-])\d+(?:\s*(?:mg|ml|iu|mcg|g|units?))?\b", " ", word)
     word = " ".join(word.split())
     names: dict[str, str] = value("care.drug_names")
     known = _held_drugs() | set(value("care.harmless_drugs"))

@@ -59,6 +59,11 @@ def _person(ctx: Context) -> Iterator[Item]:
         person.pregnancy in (None, "unknown") and person.sex != "male" and (age is None or low <= age <= high)
     ):
         yield ctx.card("care-pregnancy-unknown", "F2.6", inputs={"pregnancy": person.pregnancy})
+    declines = ctx.case.referral.declines
+    if declines:
+        yield ctx.card(
+            "care-decline", "P-REF-03", inputs={"declines": list(declines)}, items=listed(list(declines))
+        )
     if ctx.case.referral.spinal_cord_injury == "yes":
         yield ctx.card("care-cord-injury", "P-REF-05", inputs={"spinal_cord_injury": "yes"})
 

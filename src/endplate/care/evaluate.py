@@ -60,6 +60,9 @@ RULES = (
 )
 """Every rule, in the order in which cards of one severity are shown."""
 
+ENDED_RULE = "F10.8"
+"""After death or withdrawal only this rule speaks: no date, call or paper remains."""
+
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -96,6 +99,8 @@ def evaluate(
     now = None if now is None else now.astimezone(where)
     ctx = Context(case=case, plan=plan, pack=pack, zone=where, now=now, outcome=outcome)
     items = [item for rule in RULES for item in rule(ctx)]
+    if case.follow_up is not None and case.follow_up.ended is not None:
+        items = [item for item in items if isinstance(item, Card) and item.rule_id == ENDED_RULE]
     return _assemble(ctx, items)
 
 
@@ -116,7 +121,9 @@ def _assemble(ctx: Context, items: list[Item]) -> Evaluation:
             "risks": [json.loads(risk.model_dump_json()) for risk in risks],
         }
     )
-    items += list(_outdated(ctx, instructions_hash, consent_hash))
+    ended = any(isinstance(item, Card) and item.rule_id == ENDED_RULE for item in items)
+    if not ended:
+        items += list(_outdated(ctx, instructions_hash, consent_hash))
     cards = apply_overrides(ctx, _kind(items, Card))
     cards = tuple(sorted(cards, key=lambda card: _ORDER[card.indicator]))
     return Evaluation(
@@ -134,7 +141,7 @@ def _assemble(ctx: Context, items: list[Item]) -> Evaluation:
         cards=cards,
         timeline=timeline,
         risks=risks,
-        gates=_gates(cards),
+        gates=tuple(Gate(name=name, open=False) for name in _HELD_BACK_BY) if ended else _gates(cards),
         due=_kind(items, Due),
         scores=_kind(items, ScoreResult),
         deltas=_kind(items, Delta),

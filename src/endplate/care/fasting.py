@@ -25,7 +25,13 @@ def fasting(ctx: Context) -> Iterator[Item]:
         return
     special = _special(ctx)
     if special:
-        yield ctx.card("care-fasting-ask", "F4.3", inputs={"because": special}, because=listed(special))
+        yield ctx.card(
+            "care-fasting-ask",
+            "F4.3",
+            inputs={"because": special},
+            because=listed(special),
+            source=("glp1-trial",),
+        )
         return
     if ctx.case.procedure.anaesthesia == "local" and ctx.pack.get("fasting.local_only") != "as-sedation":
         code = "care-fasting-local" if ctx.pack.get("fasting.local_only") is None else "care-fasting-none"

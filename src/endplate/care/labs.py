@@ -120,15 +120,10 @@ def labs(ctx: Context) -> Iterator[Item]:
 def _fibrinogen(ctx: Context) -> Iterator[Item]:
     reading = latest(ctx, "fibrinogen")
     limit = value("care.liver_fibrinogen_above")
-    if ctx.case.history.chronic_liver_disease == "yes" and reading is not None and reading.number is not None:
-        if reading.number <= limit:
-            yield ctx.card(
-                "care-fibrinogen-low",
-                "F3.6",
-                inputs={"value": reading.number},
-                found=f"{reading.number:g}",
-                limit=f"{limit:g}",
-            )
+    number = None if reading is None else reading.number
+    if ctx.case.history.chronic_liver_disease == "yes" and number is not None and number <= limit:
+        inputs = {"value": number}
+        yield ctx.card("care-fibrinogen-low", "F3.6", inputs=inputs, found=f"{number:g}", limit=f"{limit:g}")
 
 
 def _words(test: str) -> str:

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,17 @@ def load_pack(name: str | Path, *, beside: Path | None = None) -> Pack:
     return _load(name, beside, ())
 
 
+@cache
+def _shipped(name: str) -> Pack:
+    label, content, _ = _read(name, None)
+    file = YamlFile(label, content)
+    check_shape(file)
+    return _build(file, None, content)
+
+
 def _load(name: str | Path, beside: Path | None, above: tuple[str, ...]) -> Pack:
+    if isinstance(name, str) and name in SHIPPED:
+        return _shipped(name)
     label, content, folder = _read(name, beside)
     if label in above or len(above) >= DEPTH_MAX:
         raise InputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from endplate.care.context import Context, Item
+from endplate.care.context import Context, Item, Note
 from endplate.care.parameters import Parameter, parameters
 from endplate.care.quantities import words
 from endplate.care.times import not_before, resolve
@@ -17,6 +17,21 @@ def site_rules(ctx: Context) -> Iterator[Item]:
     yield from _review(ctx)
     yield from _missing(ctx)
     yield from _fields(ctx)
+    yield from _contacts(ctx)
+
+
+def _contacts(ctx: Context) -> Iterator[Item]:
+    """Whom to call, the emergency number always first."""
+    lines = (
+        ("emergency.number", "In an emergency call {}."),
+        ("office.phone", "By day call us: {}."),
+        ("after_hours.phone", "At night and at weekends call: {}."),
+        ("after_hours.online", "Online, not for emergencies: {}."),
+    )
+    found = [(key, text.format(ctx.pack.get(key))) for key, text in lines if ctx.pack.get(key) is not None]
+    if ctx.pack.get("emergency.number") is not None:
+        sources = dict.fromkeys(source for key, _ in found for source in ctx.pack.source(key))
+        yield Note("contacts", " ".join(text for _, text in found), tuple(sources))
 
 
 def _kind(ctx: Context) -> Iterator[Item]:
