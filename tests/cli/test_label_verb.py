@@ -20,6 +20,8 @@ from endplate.imaging.labels import read_labels
 from endplate.imaging.levels import LEVEL_OF_ID, VERSE_IDS
 from endplate.imaging.read import read_grid, read_image
 from endplate.imaging.write import write_nifti
+from endplate.labelling.propose import Proposal
+from endplate.sources import finding
 
 Cli = Callable[..., Any]
 
@@ -140,6 +142,46 @@ def test_the_pick_page(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
     assert (wrong.code, json.loads(wrong.out)["error"]["code"]) == (2, "output-format")
 
 
+def test_proposals_wait_in_a_file_for_a_person(
+    cli: Cli, phantom_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = middles(phantom_files)
+
+    def propose(_image: Any, seeds: Any, **_how: Any) -> tuple[Proposal, ...]:
+        assert [seed.level for seed in seeds] == ["L1"]
+        told = finding("point-proposed", level="L2", proposed="L2", how="along the axis", confidence=0.8)
+        return (Proposal("L2", places["L2"], 0.8, "along the axis", (told,)),)
+
+    monkeypatch.setattr("endplate.labelling.propose.propose_neighbours", propose)
+    out = tmp_path / "points.json"
+    place = "{:.2f},{:.2f},{:.2f}".format(*places["L1"])
+    words = ("label", phantom_files.ct, "--point", f"L1:{place}", "--propose", "--out", out)
+    said = cli(*words, "--json")
+    assert said.code == 0, said.err
+    [proposed] = json.loads(said.out)["proposed"]
+    assert (proposed["level"], proposed["confidence"]) == ("L2", 0.8)
+    assert [(p["level"], p["proposed"]) for p in json.loads(out.read_text())["points"]] == [
+        ("L1", False),
+        ("L2", True),
+    ]
+    shown = cli(*words, "--force")
+    assert "was proposed, not clicked" in shown.out.replace("\n", " ")
+    page = tmp_path / "page.html"
+    assert cli("label", phantom_files.ct, "--points", out, "--pick", "--out", page, "-q").code == 0
+    assert '"level":"L2","ras_mm"' in page.read_text("utf-8")
+
+
+def test_a_point_in_air_is_refused_with_a_document(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
+    said = cli(
+        "label", phantom_files.ct, "--point", "L1:voxel:0,0,5", "--out", tmp_path / "l.nii.gz", "--json"
+    )
+    assert said.code == 4
+    found = document(said)
+    assert (found["made_by"], found["levels"]) == ("clicks", [])
+    assert found["refused"]["code"] == found["error"]["code"]
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="the fake program is a script with a first line")
 def test_a_segmenter(cli: Cli, phantom_files: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = tmp_path / "ready.nii.gz"
@@ -186,6 +228,9 @@ def test_a_segmenter(cli: Cli, phantom_files: Any, tmp_path: Path, monkeypatch: 
     ("words", "code"),
     [
         (("--out", "l.nii"), "label-source"),
+        (("--propose", "--out", "p.json"), "label-source"),
+        (("--propose", "--segmenter", "spineps", "--out", "p.json"), "label-source"),
+        (("--propose", "--point", "L1:1,2,3", "--out", "l.nii"), "output-format"),
         (("--pick", "--labels", "x.nii", "--out", "p.html"), "label-source"),
         (("--segmenter", "spineps", "--labels", "x.nii", "--out", "l.nii"), "label-source"),
         (("--point", "L1:1,2,3"), "out-missing"),

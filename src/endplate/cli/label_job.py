@@ -13,10 +13,12 @@ from endplate.errors import UsageError
 
 if TYPE_CHECKING:
     from endplate.case.run import Tell
+    from endplate.imaging.label_origin import MadeBy
     from endplate.imaging.volume import Volume
     from endplate.labelling.mending import Mending
     from endplate.labelling.outputs_document import Labelled
     from endplate.labelling.points import PointSet
+    from endplate.labelling.propose import Proposal
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,14 @@ class Wanted:
         """Points were given, in words or in a file."""
         return bool(self.points) or self.points_file is not None
 
-    def check(self, *, pick: bool, has_ct: bool) -> None:
+    @property
+    def made_by(self) -> MadeBy:
+        """Of what the labels are made, in the word of their origin."""
+        if self.segmenter is not None:
+            return "segmenter"
+        return "given" if self.labels is not None else "clicks"
+
+    def check(self, *, pick: bool, propose: bool, has_ct: bool) -> None:
         """Refuse options that contradict each other or leave too much open.
 
         Raises
@@ -44,7 +53,8 @@ class Wanted:
             ``label-source``, ``ct-missing``, ``time-limit``.
         """
         sources = [self.has_points, self.segmenter is not None, self.labels is not None]
-        if sum(sources) > 1 or (sum(sources) == 0 and not pick) or (pick and (sources[1] or sources[2])):
+        no_source = not any(sources) and (propose or not pick)
+        if sum(sources) > 1 or no_source or ((pick or propose) and not self.has_points and any(sources)):
             raise UsageError(
                 "label-source",
                 "Say what the labels are to be made of: one of points, a segmenter, or a label map to mend.",
@@ -100,6 +110,35 @@ def points_of(wanted: Wanted, image: Volume, *, may_be_none: bool = False) -> Po
     if may_be_none and not points.seeds:
         return points
     return check_points(points, image)
+
+
+PROPOSED_EACH_WAY = 2
+"""Levels above and below the points that are proposed; every step away from a point is believed less."""
+
+
+def with_proposals(points: PointSet, image: Volume, tell: Tell) -> tuple[PointSet, tuple[Proposal, ...]]:
+    """Propose the points of neighbours, for levels that have none.
+
+    Raises
+    ------
+    UsageError, QualityGateError
+        The points themselves cannot be used.
+    """
+    from endplate.labelling.model import Seed
+    from endplate.labelling.points import PointSet, without_set_levels
+    from endplate.labelling.propose import propose_neighbours
+
+    stage = "Looking for neighbours"
+    tell(stage, "", 0.0)
+    reach = PROPOSED_EACH_WAY
+    found = propose_neighbours(
+        image, points.seeds, above=reach, below=reach, progress=lambda what, part: tell(stage, what, part)
+    )
+    tell(stage, "", 1.0)
+    proposed = without_set_levels((Seed(one.level, one.ras_mm) for one in found), points.seeds)
+    levels = {seed.level for seed in proposed}
+    kept = tuple(seed for seed in points.proposed if seed.level not in levels)
+    return PointSet(points.seeds, (*kept, *proposed), points.source, points.passed_over), found
 
 
 def make_labels(wanted: Wanted, image: Volume | None, manner: Manner, tell: Tell) -> Labelled:

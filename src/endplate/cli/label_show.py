@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -12,6 +13,9 @@ from endplate.cli.manner import SAFETY, Manner
 from endplate.cli.speech import console, print_json
 from endplate.cli.tables import UNKNOWN, show_findings
 from endplate.labelling.outputs_document import LabelDocument, LabelledLevel
+
+if TYPE_CHECKING:
+    from endplate.labelling.propose import Proposal
 
 
 def show_labels(document: LabelDocument, manner: Manner) -> None:
@@ -49,12 +53,24 @@ def show_levels(document: LabelDocument) -> None:
     )
 
 
-def show_made(schema: str, what: str, files: Sequence[Path], manner: Manner) -> None:
-    """Say which page or points file was written, and what to do with it."""
+def show_made(
+    schema: str, what: str, files: Sequence[Path], proposals: Sequence[Proposal], manner: Manner
+) -> None:
+    """Say which page or points file was written, what was proposed, and what to do with it."""
     if manner.json:
-        print_json({"schema": schema, "files": [path.name for path in files]})
+        proposed = [
+            {
+                "level": one.level,
+                "ras_mm": [round(float(c), 3) for c in one.ras_mm],
+                "confidence": round(one.confidence, 3),
+                "how": one.how,
+            }
+            for one in proposals
+        ]
+        print_json({"schema": schema, "files": [path.name for path in files], "proposed": proposed})
         return
     out = console()
+    show_findings(out, [found for one in proposals for found in one.findings])
     for path in files:
         out.print(str(path), markup=False, soft_wrap=True)
     if not manner.quiet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -33,7 +33,7 @@ class LabelledLevel(Document):
 
 
 class LabelRefusal(Document):
-    """Why the labels were not written."""
+    """Why the labels were not written; the words of a refusal without reasons stand in the error."""
 
     code: str
     reasons: tuple[Finding, ...]
@@ -172,6 +172,19 @@ def document_of(made: Labelled, refused_code: str = "labels-refused") -> LabelDo
         origin=made.origin,
         timing=LabelTiming(segmenter_s=made.segmenter_s),
     )
+
+
+def empty_document(made_by: MadeBy, refused_code: str) -> dict[str, Any]:
+    """The JSON of labels that a gate kept from being made at all."""
+    document = LabelDocument(
+        made_by=made_by,
+        counted_how="Nothing was labelled.",
+        body_only=False,
+        levels=(),
+        refused=LabelRefusal(code=refused_code, reasons=()),
+        origin=LabelOrigin(made_by=made_by),
+    )
+    return document.model_dump(mode="json", by_alias=True)
 
 
 def _levels(volume: Volume) -> Sequence[str]:

@@ -59,6 +59,14 @@ def label(
             "--pick", help="Write a page (.html) in which to click the points; it needs no network."
         ),
     ] = False,
+    propose: Annotated[
+        bool,
+        typer.Option(
+            "--propose",
+            help="Propose the points of neighbours, for you to confirm: with --pick in the page, else in a points "
+            "file (.json).",
+        ),
+    ] = False,
     shift: Annotated[
         int,
         typer.Option(
@@ -127,42 +135,61 @@ def label(
 
     manner = Manner(json, quiet, verbose)
     wanted = Wanted(tuple(point or ()), points, segmenter, labels, scheme, time_limit)
-    wanted.check(pick=pick, has_ct=ct is not None)
+    wanted.check(pick=pick, propose=propose, has_ct=ct is not None)
     if out is None:
         raise UsageError("out-missing", "No file was named to write.", do="Name it with --out.")
     prepare()
-    if pick:
+    if pick or propose:
         assert ct is not None  # Wanted.check
-        _page(ct, wanted, out, series=series, force=force, manner=manner)
+        _page_or_points(ct, wanted, out, series, pick=pick, propose=propose, force=force, manner=manner)
         return
     mending = mending_of(shift, drop or (), merge or (), clean=clean)
     _labels(ct, wanted, mending, (out, subregions, organs), series=series, force=force, manner=manner)
 
 
-def _page(ct: Path, wanted: Wanted, out: Path, *, series: str | None, force: bool, manner: Manner) -> None:
-    from endplate.cli.label_job import points_of, read_ct
+def _page_or_points(
+    ct: Path,
+    wanted: Wanted,
+    out: Path,
+    series: str | None,
+    *,
+    pick: bool,
+    propose: bool,
+    force: bool,
+    manner: Manner,
+) -> None:
+    from endplate.cli.label_job import points_of, read_ct, with_proposals
     from endplate.cli.label_show import show_made
     from endplate.cli.speech import progress
     from endplate.errors import UsageError
     from endplate.labelling.outputs import check_free
     from endplate.labelling.pick import write_pick_page
+    from endplate.labelling.points_files import write_points
 
-    if out.suffix.lower() != ".html":
-        raise UsageError("output-format", "The page is an .html file.", do="End the name in .html.")
+    kind, suffix = ("page", ".html") if pick else ("points file", ".json")
+    if out.suffix.lower() != suffix:
+        raise UsageError("output-format", f"The {kind} is a {suffix} file.", do=f"End the name in {suffix}.")
     check_free([out], force=force)
     with progress(manner) as tell:
         tell("Reading the CT", "", 0.0)
         image = read_ct(ct, series)
         tell("Reading the CT", "", 1.0)
-        found = points_of(wanted, image, may_be_none=True)
-        tell("Writing the page", "", 0.0)
-        write_pick_page(out, image, found)
-        tell("Writing the page", "", 1.0)
-    how = (
-        "Open it in a browser, click in each vertebral body, save the points, then: "
-        "endplate label CT --points points.json --out labels.nii.gz"
-    )
-    show_made("endplate/label-page/1", how, [out], manner)
+        points = points_of(wanted, image, may_be_none=not propose)
+        points, proposals = with_proposals(points, image, tell) if propose else (points, ())
+        if pick:
+            tell("Writing the page", "", 0.0)
+            write_pick_page(out, image, points)
+            tell("Writing the page", "", 1.0)
+        else:
+            write_points(out, points, image)
+    if pick:
+        how = (
+            "Open it in a browser, click in each vertebral body, save the points, then: "
+            "endplate label CT --points points.json --out labels.nii.gz"
+        )
+    else:
+        how = "Confirm the proposed points: endplate label CT --points FILE --pick --out page.html"
+    show_made("endplate/label-points/1", how, [out], proposals, manner)
 
 
 def _labels(
@@ -181,7 +208,7 @@ def _labels(
     from endplate.errors import QualityGateError
     from endplate.imaging.dicom_reference import source_series
     from endplate.labelling import outputs as files
-    from endplate.labelling.outputs_document import document_of, with_mending
+    from endplate.labelling.outputs_document import document_of, empty_document, with_mending
 
     out, subregions, organs = outputs
     form = files.form_of(out)
@@ -195,7 +222,11 @@ def _labels(
             tell("Reading the CT", "", 0.0)
             image = read_ct(ct, series)
             tell("Reading the CT", "", 1.0)
-        made = with_mending(make_labels(wanted, image, manner, tell), mending)
+        try:
+            made = with_mending(make_labels(wanted, image, manner, tell), mending)
+        except QualityGateError as error:
+            error.document = error.document or empty_document(wanted.made_by, error.code)
+            raise
         files.check_parts(made, subregions=subregions is not None, organs=organs is not None)
         document = document_of(made)
         if document.refused is not None:
