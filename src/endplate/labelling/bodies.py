@@ -80,7 +80,7 @@ def segment_bodies(
     frames, how = seed_axes(seeds)
     assumed = [f"first direction: {how}"]
     if scale is None:
-        assumed.append("first size: the table's, from one seed alone")
+        assumed.append("first size: the table's")
     grown = []
     for number, (seed, axes) in enumerate(zip(seeds, frames, strict=True)):
         beside = (_neighbour(seed, seeds, up=True), _neighbour(seed, seeds, up=False))
@@ -88,7 +88,7 @@ def segment_bodies(
         if progress is not None:
             progress(seed.level, (number + 1) / len(seeds))
     _refuse(image, grown)
-    bodies = [_body(image, item, tuple(assumed), told) for item in grown]
+    bodies = [_body(image, item, tuple(assumed), told, alone=len(seeds) == 1) for item in grown]
     return _apart(bodies)
 
 
@@ -150,7 +150,9 @@ def _refuse(image: Volume, grown: Sequence[Grown]) -> None:
         if why == CUT:
             words.append(f"{item.seed.level}: {why}")
         elif why is not None:
-            words.append(f"{item.seed.level}: the point seems to lie {where_is(image, item.start)} ({why})")
+            words.append(
+                f"{item.seed.level}: the point seems to lie {where_is(image, item.start, item.signs)} ({why})"
+            )
         for other in grown:
             if other is not item and bool(item.found.surface.inside(other.seed.ras_mm[None])[0]):
                 words.append(f"{other.seed.level}: the point lies in the body of {item.seed.level}")
@@ -165,7 +167,9 @@ def _refuse(image: Volume, grown: Sequence[Grown]) -> None:
         )
 
 
-def _body(image: Volume, grown: Grown, assumed: tuple[str, ...], told: Sequence[Finding]) -> LabelledBody:
+def _body(
+    image: Volume, grown: Grown, assumed: tuple[str, ...], told: Sequence[Finding], *, alone: bool
+) -> LabelledBody:
     surface, signs = grown.found.surface, grown.signs
     mask, start = paint(image, surface)
     affine = image.affine.copy()
@@ -175,7 +179,7 @@ def _body(image: Volume, grown: Grown, assumed: tuple[str, ...], told: Sequence[
     worst = min(signs.side_shell, signs.plate_shell)
     if worst < float(value("labelling.poor_shell")):
         findings.append(finding("body-surface-poor", level=grown.seed.level, share=worst))
-    if len(assumed) > 1:
+    if alone:
         findings.append(finding("body-one-seed", level=grown.seed.level))
     return LabelledBody(
         level=grown.seed.level,

@@ -184,8 +184,9 @@ def doubt(signs: BodySigns) -> str | None:
     return next((words for applies, words in reasons if applies), None)
 
 
-def where_is(image: Volume, axes: Axes) -> str:
+def where_is(image: Volume, axes: Axes, signs: BodySigns) -> str:
     """In words where a point that is in no body lies, from the bone around it; ``axes`` stand at the point."""
+    limits = value("labelling.believed")
     here = float(np.median(values_near(image, axes.origin_ras_mm, 2.0)))
     least = max(float(value("labelling.ring_hu")), here + 80.0)
     turn = 2.0 * np.pi * np.arange(RAYS) / RAYS
@@ -194,7 +195,10 @@ def where_is(image: Volume, axes: Axes) -> str:
     poles = _meets(image, axes, np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]), 10.0, least)
     if here < float(value("labelling.soft_hu")) and ring >= 0.7:
         return "in the spinal canal"
-    if poles == 1.0:
+    # What grows in a disc ends at the endplates of both neighbours and has no shell at its sides.
+    if poles == 1.0 or (
+        signs.plate_shell > float(limits["flat_shell"]) and signs.side_shell < float(limits["shell"])
+    ):
         return "in a disc"
     return "in soft tissue or at the edge of the bone"
 

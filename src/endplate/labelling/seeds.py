@@ -92,6 +92,9 @@ def patient_scale(seeds: Sequence[Seed]) -> float | None:
         usual = expected_spacing_mm(upper.level, lower.level)
         if usual is not None:
             ratios.append(float(np.linalg.norm(upper.ras_mm - lower.ras_mm)) / usual)
+    # A level left out, or two seeds in one body, say nothing of the patient.
+    least, most = value("labelling.spacing_range")
+    ratios = [ratio for ratio in ratios if least <= ratio <= most]
     if not ratios:
         return None
     # A collapsed body brings its neighbours closer: the upper half of the ratios speaks for the patient.
