@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import endplate.care
 from endplate.care.model import Evaluation
 from endplate.care.pack import SHIPPED, Pack, differences, load_pack
 from endplate.care.parameters import parameters
 from endplate.errors import InputError
+from endplate.sources import value
 
 Judge = Callable[..., Evaluation]
 
@@ -221,6 +223,11 @@ def test_an_unverified_fact_stands_on_its_card_until_the_site_clears_it(bench, j
     assert "VERIFY" not in hold.text
     with pytest.raises(InputError, match="no fact"):
         bench.pack(extra="verified:\n  my-fact: {by: us, on: 2026-11-01}\n")
+
+
+def test_every_unverified_fact_is_marked_somewhere() -> None:
+    rules = "".join(path.read_text("utf-8") for path in Path(endplate.care.__file__).parent.glob("*.*"))
+    assert [fact for fact in value("care.facts") if rules.count(f"{fact}") == 0] == []
 
 
 def test_a_packs_hash_changes_with_its_parent(bench) -> None:

@@ -211,6 +211,10 @@ def test_a_case_that_fits_no_criteria_says_so(judge: Judge) -> None:
     assert judge(referral={"pain_nrs": 2}).card("care-criteria-not-met") is not None
 
 
+def test_a_level_asked_for_but_not_planned_is_told(judge: Judge) -> None:
+    assert judge(referral={"levels": ["L1", "L3"]}).card("care-level-not-planned") is not None
+
+
 def test_a_plan_without_a_level_has_nothing_to_go_on(bench, judge: Judge) -> None:
     refused = {"code": "refused-body-only", "reasons": [{"code": "refused-body-only"}]}
     assert judge(plan=bench.plan_for("L1", refused=refused)).card("care-no-plan") is not None

@@ -235,6 +235,12 @@ def test_f3_15_an_unknown_name_must_be_classed_by_a_human(judge: Judge) -> None:
     assert classed.card("care-hold-no-rule") is not None
 
 
+def test_f3_15_a_disguised_name_is_shown_without_its_disguise(judge: Judge) -> None:
+    card = judge(medicines=[{"name": "Natto\u202e\nPlus\x00"}]).card("care-drug-unknown")
+    assert card is not None
+    assert "Natto Plus" in card.summary + card.detail
+
+
 @pytest.mark.parametrize("name", ["fish oil", "cilostazol", "Omega-3"])
 def test_f3_16_no_hold_says_why(judge: Judge, name: str) -> None:
     found = judge(medicines=[{"name": name}])

@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
+from endplate.care.case import parse_case
 from endplate.care.consent import NO_NUMBER
+from endplate.care.evaluate import evaluate
 from endplate.care.model import Evaluation, Risk
+from endplate.care.planview import parse_plan
 from endplate.care.wording import forbidden_claims
 from endplate.errors import InputError
 from endplate.sources import citations, constants, value
@@ -173,6 +176,29 @@ def test_every_rate_has_a_registered_source() -> None:
     rates = {key: entry for key, entry in constants().items() if key.startswith("care.rate.")}
     assert rates
     assert all(entry.source in citations() and entry.source != "endplate" for entry in rates.values())
+
+
+OUTCOME = {
+    "levels": [
+        {"level": "L1", "cement": {"leaks_ml": {"disc_superior": 0.2, "tract": 0.0}, "in_canal_ml": 0.0}}
+    ]
+}
+
+
+def test_f5_3_a_simulated_leak_is_told_as_simulated(bench, site_pack) -> None:
+    def cards(outcome: dict[str, object]) -> Evaluation:
+        return evaluate(
+            parse_case(bench.case_json()), parse_plan(bench.plan_json()), site_pack, outcome=outcome
+        )
+
+    leak = cards(OUTCOME).card("care-predicted-leak:L1")
+    assert leak is not None
+    assert leak.summary.startswith("SIMULATED")
+    assert "disc superior" in leak.summary
+    canal = {"levels": [{"level": "L1", "cement": {"leaks_ml": {"foramen": 0.1}, "in_canal_ml": 0.1}}]}
+    assert cards(canal).card("care-predicted-canal:L1") is not None
+    with pytest.raises(InputError, match="outcome cannot be used"):
+        cards({"levels": [{"level": "L1"}]})
 
 
 def test_three_levels_in_the_chest_are_told(bench, judge: Judge) -> None:

@@ -267,6 +267,26 @@ def test_f7_9_not_voided_waits_or_needs_a_clinicians_reason(judge: Judge) -> Non
         assert judge(**case, overrides=[{**override, "by_role": role}]).gate("discharge").open is open_
 
 
+def test_an_override_before_the_review_does_not_open_the_gate(judge: Judge) -> None:
+    seen = [observed("10:00", pain_nrs=9)]
+    override = {"card_id": "care-pain-above", "by_role": "physician", "by_id": "p-1", "reason": "seen"}
+    found = judge(
+        as_of="2026-12-07T10:05",
+        record=RECORD,
+        recovery={**WELL, "observations": seen},
+        overrides=[{**override, "at": "2026-12-07T10:04"}],
+    )
+    assert not [card for card in found.cards if card.open]
+    assert not found.gate("discharge").open
+
+
+def test_news2_in_pregnancy_carries_its_mark(judge: Judge) -> None:
+    case = {"as_of": "2026-12-07T11:50", "record": RECORD, "recovery": WELL}
+    card = judge(**case, person={"pregnancy": "yes"}).card("care-news2-pregnant")
+    assert card is not None
+    assert card.verify == ("news2-pregnancy",)
+
+
 @pytest.mark.parametrize("escort", [None, {"kind": "taxi-driver"}, {"kind": "responsible-adult"}])
 def test_f7_10_a_taxi_driver_is_no_escort(judge: Judge, escort: Any) -> None:
     found = ward(judge, escort=escort)

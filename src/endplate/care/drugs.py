@@ -78,6 +78,12 @@ def needs_intent(drug: str, guideline: str) -> bool:
     return _key(guideline, f"{drug}-therapeutic") in constants()
 
 
+def shown(name: str) -> str:
+    """A medicine's name as typed, without control and direction characters that could disguise it."""
+    kept = (char if unicodedata.category(char)[0] != "C" else " " for char in name)
+    return " ".join("".join(kept).split())
+
+
 def _key(guideline: str, drug: str) -> str:
     return f"care.hold.{guideline}.{drug}"
 

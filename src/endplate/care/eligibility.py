@@ -99,6 +99,10 @@ def _levels(ctx: Context) -> Iterator[Item]:
             yield ctx.card(
                 "care-level-not-tender", "F2.1", about=level, level=level, inputs=inputs, planned=level
             )
+    unplanned = [level for level in referral.levels if level not in planned]
+    if unplanned:
+        inputs = {"planned": list(planned), "asked": list(referral.levels)}
+        yield ctx.card("care-level-not-planned", "F2.2", inputs=inputs, levels=listed(unplanned))
     yield from _numbering(ctx)
     if len(planned) > value("care.levels_max"):
         yield ctx.card(

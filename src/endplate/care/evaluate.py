@@ -35,6 +35,7 @@ from endplate.care.observations import observations
 from endplate.care.overrides import apply_overrides
 from endplate.care.pack import Pack
 from endplate.care.planview import PlanView, content_hash
+from endplate.care.predicted import predicted
 from endplate.care.record import procedure_record
 from endplate.care.recovery import recovery
 from endplate.care.redflags import red_flags
@@ -53,6 +54,7 @@ RULES = (
     labs,
     fasting,
     consent,
+    predicted,
     procedure_record,
     observations,
     discharge,
@@ -179,22 +181,26 @@ def _status(cards: tuple[Card, ...]) -> Any:
 
 
 _HELD_BACK_BY: dict[Any, tuple[str, ...]] = {
-    "leaflet": ("HAZ-", "F1.", "F2.", "F3.", "F4.", "F8.", "P-"),
+    "leaflet": ("",),
     "consent": ("HAZ-", "F1.", "F2.", "F5.", "P-"),
     "plan-final": ("F2.", "P-REF-"),
     "procedure": ("HAZ-", "F1.", "F2.", "F3.", "F4.", "F5.", "F6.", "P-"),
     "discharge": ("HAZ-", "F1.", "F6.", "F7.", "F8.", "F9."),
 }
-"""Which rules' open critical cards hold back each paper or step."""
+"""Which rules' open critical cards hold back each paper or step; the leaflet is held back by any."""
+
+
+DISCHARGE_JUDGED = frozenset(
+    ("care-discharge-gates-met", "care-not-voided", "care-escort", "care-not-dischargeable")
+)
+"""Cards by which one sees that the conditions of going home were judged; before that the gate is shut."""
 
 
 def _gates(cards: tuple[Card, ...]) -> tuple[Gate, ...]:
     gates = []
     for name, rules in _HELD_BACK_BY.items():
         blocked = tuple(card.id for card in cards if card.open and card.rule_id.startswith(rules))
-        met = any(card.id == "care-discharge-gates-met" for card in cards)
-        accepted = any(card.override_state == "accepted" and card.rule_id.startswith("F7.") for card in cards)
-        ready = name != "discharge" or met or (accepted and not blocked)
+        ready = name != "discharge" or any(card.id in DISCHARGE_JUDGED for card in cards)
         gates.append(Gate(name=name, open=ready and not blocked, blocked_by=blocked))
     return tuple(gates)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from endplate.care.context import Context, Item
-from endplate.care.drugs import HoldRule, Recognised, hold_rule, needs_intent, recognise
+from endplate.care.drugs import HoldRule, Recognised, hold_rule, needs_intent, recognise, shown
 from endplate.care.labs import clearance
 from endplate.care.times import Span, add_minutes, hours_between, not_after, not_before, resolve
 from endplate.papers.words import listed
@@ -66,7 +66,7 @@ def _guideline(ctx: Context) -> str:
 
 
 def _unknown(ctx: Context, found: list[Recognised]) -> Iterator[Item]:
-    names = [item.medicine.name for item in found if item.drug is None and item.antithrombotic is None]
+    names = [shown(item.medicine.name) for item in found if item.drug is None and item.antithrombotic is None]
     if names:
         yield ctx.card(
             "care-drug-unknown",

@@ -177,6 +177,10 @@ def _scored(ctx: Context, seen: Observation, *, last: bool) -> Iterator[Item]:
         yield ctx.card("care-scale2", "F7.6", about=seen.at, inputs={"at": seen.at})
     if not last:
         return
+    if ctx.case.person.pregnancy == "yes":
+        yield ctx.card(
+            "care-news2-pregnant", "F7.2", inputs={"pregnancy": "yes"}, verify=("news2-pregnancy",)
+        )
     if score.total is None:
         yield ctx.card(
             "care-news2-incomplete",
