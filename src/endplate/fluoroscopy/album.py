@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from endplate.anatomy.model import Document, Spine, Vertebra
+from endplate.fluoroscopy.display import develop
 from endplate.fluoroscopy.letters import ROWS, write
 from endplate.fluoroscopy.markers import SIMULATED, sides
 from endplate.fluoroscopy.patient import Patient
@@ -144,10 +145,10 @@ def _level(patient: Patient, plan: LevelPlan, vertebra: Vertebra | None) -> Leve
 
     def shoot(view: View, scene: Scene, told: _Told) -> XrayPicture:
         closer = view.magnified(float(value("xray.report_magnification")))
-        frame = render(closer, patient, scene, _settings(), caption=f"{plan.level} {told.name}")
-        bare = render(closer, patient, scene, _settings(marked=False))
+        how = Settings(frame_weight=AVERAGED)
+        frame = render(closer, patient, scene, how, caption=f"{plan.level} {told.name}")
         picture = _picture(frame, told, view)
-        taken.append((picture, bare.pixels, closer))
+        taken.append((picture, develop(frame.signal, frame.field, closer.pitch_mm, how.display), closer))
         return picture
 
     whole = scene_of(plan.paths)
@@ -188,10 +189,6 @@ def _stops(
         lateral = _Told(name, "lateral", side=stop.side, stop=stop.name, caption=stop.lateral_text)
         found += [shoot(shots.ap, scene, ap), shoot(shots.lateral, scene, lateral)]
     return found
-
-
-def _settings(*, marked: bool = True) -> Settings:
-    return Settings(frame_weight=AVERAGED, marked=marked)
 
 
 def _path(plan: LevelPlan, eye: BullsEye) -> NeedlePath:

@@ -174,10 +174,14 @@ def control(
         Tube voltage; ``None``: by the thickness.
     pulse_rate:
         Pulses in a second; ``None``: ``xray.pulse_rate``.
+
+    Raises
+    ------
+    UsageError
+        ``tube-voltage``: not one of a C-arm.
     """
-    used = control_kvp(soft_mm, bone_mm) if kvp is None else nearest_kvp(kvp)
+    of = spectrum(control_kvp(soft_mm, bone_mm) if kvp is None else kvp)
     rate = float(value("xray.pulse_rate")) if pulse_rate is None else pulse_rate
-    of = spectrum(used)
     paths = {material("soft"): soft_mm, material("bone"): bone_mm}
     passed = math.exp(-of.minus_ln_kerma(paths)) * (1.0 + scatter_to_primary)
     passed *= float(value("xray.grid_primary_transmission"))
@@ -192,7 +196,7 @@ def control(
     )
     area = open_pixels * (view.pitch_mm * from_source / view.source_detector_mm) ** 2 / MM2_PER_CM2
     return Exposure(
-        kvp=used,
+        kvp=of.kvp,
         reference_kerma_ugy=given,
         detector_kerma_ngy=wanted_ngy * share,
         photons_mm2=photons,
