@@ -21,13 +21,10 @@ from endplate.imaging.geometry import FloatArray
 PARALLEL = 1e-9
 """Share of a pixel step that may leave the planes and rows of voxels before a warp is needed."""
 
-FINER = 1.2
+FINER = 1.0
 """Rays of the middle plane to a pixel of the detector, along each side, where a warp is needed."""
 
-FINER_STEEP = 1.0
-"""The same where rays are steep: each then runs through more columns of voxels, which smooths the image."""
-
-SAMPLES_PER_VOXEL = 2.6
+SAMPLES_PER_VOXEL = 2.2
 """Rays of the middle plane to a voxel there, at least, where a warp is needed."""
 
 STEEPEST = 0.2
@@ -207,7 +204,6 @@ def _own_pattern(
 ) -> tuple[FloatArray, tuple[int, int]]:
     """A regular pattern on the middle plane, fine enough for the detector and the voxels, that covers the detector."""
     reach = middle - beam.source[main]
-    finer = FINER_STEEP if beam.steep else FINER
     grid, size = [], []
     for axis in (aside, FAST):
         at = beam.source[axis] + corners[:, axis] * reach / corners[:, main]
@@ -217,7 +213,7 @@ def _own_pattern(
             for step in (beam.column, beam.row)
         ]
         finest = float(np.hypot(*moves).min())
-        step = min(finest / finer, 1.0 / SAMPLES_PER_VOXEL)
+        step = min(finest / FINER, 1.0 / SAMPLES_PER_VOXEL)
         count = int(np.ceil((at.max() - at.min()) / step)) + 1 + 2 * MARGIN
         grid += [at.min() - MARGIN * step, step]
         size.append(count)

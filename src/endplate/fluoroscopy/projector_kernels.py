@@ -189,16 +189,31 @@ def to_pixels(total: Any, height: Any, rays: Any, out: Any) -> None:
             out[r, c] = value * (np.sqrt(x * x + y * y + z * z) / planes)
 
 
+@kernel()
+def _cubic(total: Any, at: Any, step: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Four values of the sum, a step apart, by their weights."""
+    return a * total[at] + b * total[at + step] + c * total[at + 2 * step] + d * total[at + 3 * step]
+
+
+@kernel()
+def _weights(t: Any) -> Any:
+    """Of the cubic of Catmull and Rom a share ``t`` of the way from the second of four values to the third."""
+    a = t * (t * (1.0 - 0.5 * t) - 0.5)
+    d = 0.5 * t * t * (t - 1.0)
+    b = 1.0 + t * t * (1.5 * t - 2.5)
+    return a, b, 1.0 - a - b - d, d
+
+
 @kernel(parallel=True)
 def warp_to_pixels(total: Any, size: Any, source: Any, grid: Any, rays: Any, out: Any) -> None:
-    """Line integrals of pixels between the rays of the middle plane: bilinear there, by the length of a step.
+    """Line integrals of pixels between the rays of the middle plane: bicubic there, by the length of a step.
 
     Parameters
     ----------
     total:
         From :func:`sweep`.
     size:
-        Rows and columns of rays.
+        Rows and columns of rays, four of each at least.
     source:
         Way from the source to the middle plane on the main axis; the source across and along, in voxels.
     grid:
@@ -209,7 +224,7 @@ def warp_to_pixels(total: Any, size: Any, source: Any, grid: Any, rays: Any, out
     height, width = size
     reach, aside, fast = source
     per_column, per_row = 1.0 / grid[1], 1.0 / grid[3]
-    last_u, last_b = width - 1.001, height - 1.001
+    last_u, last_b = width - 2.001, height - 2.001
     for r in numba.prange(out.shape[0]):
         for c in range(out.shape[1]):
             x = rays[0, 0] + c * rays[0, 1] + r * rays[0, 2]
@@ -219,12 +234,15 @@ def warp_to_pixels(total: Any, size: Any, source: Any, grid: Any, rays: Any, out
             across = rays[4, 0] + c * rays[4, 1] + r * rays[4, 2]
             along = rays[5, 0] + c * rays[5, 1] + r * rays[5, 2]
             to_plane = reach / toward
-            u = min(max((aside + across * to_plane - grid[0]) * per_column, 0.0), last_u)
-            b = min(max((fast + along * to_plane - grid[2]) * per_row, 0.0), last_b)
+            u = min(max((aside + across * to_plane - grid[0]) * per_column, 1.0), last_u)
+            b = min(max((fast + along * to_plane - grid[2]) * per_row, 1.0), last_b)
             i, j = int(u), int(b)
-            p, q = u - i, b - j
-            here = ((i // BLOCK) * height + j) * BLOCK + i % BLOCK
-            beside = (((i + 1) // BLOCK) * height + j) * BLOCK + (i + 1) % BLOCK
-            upper = total[here] + p * (total[beside] - total[here])
-            lower = total[here + BLOCK] + p * (total[beside + BLOCK] - total[here + BLOCK])
-            out[r, c] = (upper + q * (lower - upper)) * (np.sqrt(x * x + y * y + z * z) / abs(toward))
+            k0, k1, k2, k3 = _weights(np.float32(b - j))
+            w0, w1, w2, w3 = _weights(np.float32(u - i))
+            value = np.float32(0.0)
+            i -= 1
+            for w in (w0, w1, w2, w3):
+                at = ((i // BLOCK) * height + j - 1) * BLOCK + i % BLOCK
+                value += w * _cubic(total, at, BLOCK, k0, k1, k2, k3)
+                i += 1
+            out[r, c] = value * (np.sqrt(x * x + y * y + z * z) / abs(toward))
