@@ -49,8 +49,14 @@ PACKING = 6
 ROUNDING = 1e-6
 """A voxel of a millimetre fits into a pixel of a millimetre."""
 
-COARSER = 1.2
+COARSER = 1.1
 """Factor by which pixels grow until the images fit."""
+
+MOST_PACKED = 4.0
+"""CTs take about half of their size when packed; one that takes a fourth is mostly air."""
+
+LEAST_PIXELS = 32
+"""Images smaller than this along every axis are not made coarser still."""
 
 _BASE64 = 4.0 / 3.0
 
@@ -140,15 +146,15 @@ def planes_of(image: Volume) -> Planes:
     limit = float(value("labelling.pick_megabytes")) * 1e6 / _BASE64
     pixel_mm = float(value("labelling.pick_plane_mm"))
     while True:
-        codes, coarse = _coarser(turned, affine, pixel_mm)
-        packed = zlib.compress(_differences(codes), PACKING)
-        if len(packed) <= limit or max(codes.shape) < 32:
-            return Planes(codes, coarse, base64.b64encode(packed).decode("ascii"))
-        # A pixel holds whole voxels: sizes at which no axis gets another voxel change nothing.
-        sizes = voxel_sizes_mm(affine)
-        now = np.floor(pixel_mm / sizes + ROUNDING)
-        pixel_mm *= max(COARSER, (len(packed) / limit) ** (1.0 / 3.0))
-        while (np.floor(pixel_mm / sizes + ROUNDING).clip(1) == now.clip(1)).all():
+        factors = _factors(turned.shape, affine, pixel_mm)
+        count = float(np.prod([n // f for n, f in zip(turned.shape, factors, strict=True)]))
+        least = max(n // f for n, f in zip(turned.shape, factors, strict=True)) < LEAST_PIXELS
+        if count <= MOST_PACKED * limit or least:  # else packing it would be in vain
+            codes, coarse = _coarser(turned, affine, factors)
+            packed = zlib.compress(_differences(codes), PACKING)
+            if len(packed) <= limit or least:
+                return Planes(codes, coarse, base64.b64encode(packed).decode("ascii"))
+        while _factors(turned.shape, affine, pixel_mm) == factors:
             pixel_mm *= COARSER
 
 
@@ -187,13 +193,19 @@ def _cut_to_body(data: NDArray[Any], affine: FloatArray) -> tuple[NDArray[Any], 
     return data[tuple(box)], moved
 
 
-def _coarser(data: NDArray[Any], affine: FloatArray, pixel_mm: float) -> tuple[NDArray[np.uint8], FloatArray]:
-    """Means over blocks of voxels no larger than a pixel; slice by slice, so that no second whole copy is made."""
-    factors = [max(1, int(pixel_mm / size + ROUNDING)) for size in voxel_sizes_mm(affine)]
-    counts = [max(1, n // f) for n, f in zip(data.shape, factors, strict=True)]
-    factors = [min(f, n) for f, n in zip(factors, data.shape, strict=True)]
+def _factors(shape: tuple[int, ...], affine: FloatArray, pixel_mm: float) -> tuple[int, int, int]:
+    """Voxels along each axis that make up one pixel."""
+    sizes = voxel_sizes_mm(affine)
+    i, j, k = (min(n, max(1, int(pixel_mm / size + ROUNDING))) for n, size in zip(shape, sizes, strict=True))
+    return i, j, k
+
+
+def _coarser(
+    data: NDArray[Any], affine: FloatArray, factors: tuple[int, int, int]
+) -> tuple[NDArray[np.uint8], FloatArray]:
+    """Means over blocks of voxels; slice by slice, so that no second whole copy is made."""
     fi, fj, fk = factors
-    ni, nj, nk = counts
+    ni, nj, nk = (n // f for n, f in zip(data.shape, factors, strict=True))
     codes = np.zeros((ni, nj, nk), dtype=np.uint8, order="F")
     for k in range(nk):
         block = data[: ni * fi, : nj * fj, k * fk : (k + 1) * fk].astype(np.float32)
