@@ -262,6 +262,14 @@ def test_f3_17_a_moved_procedure_makes_the_old_instructions_wrong(judge: Judge) 
     assert moved.instructions_hash != before.instructions_hash
 
 
+def test_f3_17_the_discharge_pack_replaces_the_leaflet_of_before(judge: Judge) -> None:
+    printed = [{"kind": "leaflet", "at": "2026-12-01T10:00", "instructions_hash": judge().instructions_hash}]
+    record = {"start": "2026-12-07T09:20", "end": "2026-12-07T10:00"}
+    assert judge(printed=printed, record=record).card("care-instructions-outdated") is None
+    late = [{**printed[0], "kind": "discharge", "at": "2026-12-07T11:00"}]
+    assert judge(printed=late, record=record).card("care-instructions-outdated") is not None
+
+
 def test_f3_18_a_dose_on_the_day_stops(judge: Judge) -> None:
     medicines = [{**APIXABAN, "taken_on_procedure_day": True}]
     card = judge(medicines=medicines, labs=labs(creatinine_clearance=72)).card("care-taken-today")

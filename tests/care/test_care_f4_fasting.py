@@ -47,7 +47,8 @@ def test_f4_3_special_stomachs_are_for_the_anaesthetist(judge: Judge, condition:
 
 
 def test_f4_4_a_later_start_gives_new_times_and_says_that_fluids_are_allowed_again(judge: Judge) -> None:
-    printed = [{"kind": "leaflet", "at": "2026-12-01T10:00", "instructions_hash": judge().instructions_hash}]
+    printed = [{"kind": "leaflet", "at": "2026-12-01T10:00", "procedure_start": "2026-12-07T09:00"}]
+    assert judge(printed=printed, as_of="2026-12-07T06:00").card("care-fluids-again") is None
     found = judge(procedure={"start": "2026-12-07T13:00"}, printed=printed, as_of="2026-12-07T08:00")
     assert [at[11:16] for at in times(found)] == ["05:00", "07:00", "11:00"]
     card = found.card("care-fluids-again")

@@ -367,6 +367,10 @@ def test_before_the_review_nothing_is_overdue_and_the_gate_is_shut(judge: Judge)
 @pytest.mark.parametrize(
     "change",
     [
+        {"observations": WELL["observations"][:-1]},
+        {"observations": [observed("11:45", pain_nrs=None)]},
+        {"observations": [observed("11:45", consciousness="C")]},
+        {"observations": [observed("11:45", temperature_c=None)]},
         {"specialist_checked": None},
         {"nurse_agrees": False},
         {"aldrete": []},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,20 @@ def test_the_pages_are_current(name: str) -> None:
     assert (ROOT / "docs/care" / name).read_text("utf-8") == made, (
         "python -m endplate.care.traceability docs/care"
     )
+
+
+def test_the_pack_in_the_documents_loads(bench, judge) -> None:
+    text = (ROOT / "docs/care/index.md").read_text("utf-8")
+    pack = bench.load(text.split("```yaml\n")[1].split("```")[0], "documented")
+    assert pack.missing("leaflet") == ()
+    assert judge(pack=pack).gate("leaflet").open
+
+
+def test_the_python_in_the_documents_runs(bench, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(bench.folder)
+    (bench.folder / "case.json").write_text(json.dumps(bench.case_json()), "utf-8")
+    (bench.folder / "plan.json").write_text(json.dumps(bench.plan_json()), "utf-8")
+    (bench.folder / "site.yaml").write_text(bench.pack_text(), "utf-8")
+    text = (ROOT / "docs/care/index.md").read_text("utf-8")
+    exec(compile(text.split("```python\n")[1].split("```")[0], "index.md", "exec"), {})
+    assert capsys.readouterr().out == "complete []\n"

@@ -15,6 +15,7 @@ from endplate.care.eligibility import eligibility
 from endplate.care.fasting import fasting
 from endplate.care.followup import follow_up
 from endplate.care.holds import holds
+from endplate.care.intake import Printed
 from endplate.care.labs import labs
 from endplate.care.model import (
     CallItem,
@@ -208,7 +209,7 @@ def _gates(cards: tuple[Card, ...]) -> tuple[Gate, ...]:
 def _outdated(ctx: Context, instructions_hash: str, consent_hash: str) -> Iterable[Item]:
     """Papers already handed out that no longer say what is computed now."""
     for printed in ctx.case.printed:
-        if printed.instructions_hash not in (None, instructions_hash):
+        if printed.instructions_hash not in (None, instructions_hash) and not _replaced(ctx, printed):
             yield ctx.card(
                 "care-instructions-outdated",
                 "F3.17",
@@ -228,3 +229,9 @@ def _outdated(ctx: Context, instructions_hash: str, consent_hash: str) -> Iterab
                 about=f"{printed.kind}@{printed.at}",
                 inputs={"printed": printed.consent_hash, "now": consent_hash},
             )
+
+
+def _replaced(ctx: Context, printed: Printed) -> bool:
+    """Whether a paper with provisional dates has done its work: after the procedure the discharge pack follows it."""
+    start = None if ctx.case.record is None else ctx.start
+    return printed.kind == "leaflet" and start is not None and ctx.at(printed.at) <= start

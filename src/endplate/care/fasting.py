@@ -94,5 +94,6 @@ def _special(ctx: Context) -> list[str]:
 
 
 def _moved_later(ctx: Context) -> bool:
-    """Whether instructions with other times are already in the patient's hands."""
-    return any(printed.kind == "leaflet" for printed in ctx.case.printed)
+    """Whether the patient holds instructions for an earlier start."""
+    starts = [printed.procedure_start for printed in ctx.case.printed if printed.procedure_start is not None]
+    return ctx.start is not None and any(ctx.at(text) < ctx.start for text in starts)

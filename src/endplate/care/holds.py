@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from endplate.care.context import Context, Item
 from endplate.care.drugs import HoldRule, Recognised, hold_rule, needs_intent, recognise, shown
-from endplate.care.labs import clearance
+from endplate.care.labs import clearance, clearance_taken
 from endplate.care.times import Span, add_minutes, hours_between, not_after, not_before, resolve
 from endplate.papers.words import listed
 from endplate.sources import value
@@ -215,6 +215,7 @@ def _dated(ctx: Context, drug: str, item: Recognised, rule: HoldRule) -> Iterato
             "withheld": span[1],
             "unit": rule.mode,
             "clearance_ml_per_min": kidney,
+            "clearance_taken": None if kidney is None else clearance_taken(ctx),
             "hours": round(last.hours, 1),
             "other_at": None if last.other_at is None else last.other_at.isoformat(timespec="minutes"),
             "other_hours": None if last.other_hours is None else round(last.other_hours, 1),

@@ -165,6 +165,8 @@ class Printed(Document):
 
     kind: Literal["leaflet", "consent", "discharge"]
     at: Moment
+    procedure_start: Moment | None = None
+    """Start of the procedure for which it was printed."""
     instructions_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     consent_hash: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 

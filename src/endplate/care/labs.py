@@ -64,6 +64,12 @@ def clearance(ctx: Context) -> float | None:
     return None if reading is None else reading.number
 
 
+def clearance_taken(ctx: Context) -> str | None:
+    """When the creatinine clearance was taken, as text."""
+    reading = latest(ctx, "creatinine-clearance")
+    return None if reading is None else str(reading.lab.taken)
+
+
 def labs(ctx: Context) -> Iterator[Item]:
     """Cards on laboratory values, before the procedure only."""
     if ctx.end is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from endplate.care.context import Context, Item
 from endplate.care.course import Observation, Recovery
 from endplate.care.model import Due, ScoreResult
-from endplate.care.news2 import FIELDS, SOURCE, news2
+from endplate.care.news2 import FIELDS, SOURCE, News2, news2
 from endplate.care.parameters import due_minutes
 from endplate.care.record import intensified
 from endplate.care.times import add_minutes, hours_between, iso
@@ -153,12 +153,16 @@ def stale_items(ctx: Context, seen: Observation) -> frozenset[str]:
     return frozenset(item for item, at in times.items() if hours_between(at, newest) > limit.hours)
 
 
+def score_of(ctx: Context, seen: Observation) -> News2:
+    """The score of one set, without stale items and without implausible ones that nobody confirmed."""
+    doubt = frozenset(item for item, field in FIELDS.items() if field in doubtful(seen))
+    return news2(seen, leave_out=stale_items(ctx, seen) | doubt)
+
+
 def _scored(ctx: Context, seen: Observation, *, last: bool) -> Iterator[Item]:
     if not any(getattr(seen, field) is not None for field in FIELDS.values()):
         return
-    stale = stale_items(ctx, seen)
-    doubt = frozenset(item for item, field in FIELDS.items() if field in doubtful(seen))
-    score = news2(seen, leave_out=stale | doubt)
+    stale, score = stale_items(ctx, seen), score_of(ctx, seen)
     at = ctx.at(seen.at)
     scale2 = seen.spo2_scale == 2 and bool(seen.scale2_prescriber)
     yield ScoreResult(

@@ -45,6 +45,7 @@ def pack_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Endplate protocol pack",
+        "$defs": {"leaf": leaf},
         "type": "object",
         "required": ["pack"],
         "additionalProperties": False,
@@ -82,7 +83,7 @@ def pack_schema() -> dict[str, Any]:
             "parameters": {
                 "type": "object",
                 "additionalProperties": False,
-                "properties": dict.fromkeys(parameters(), leaf),
+                "properties": dict.fromkeys(parameters(), {"$ref": "#/$defs/leaf"}),
             },
             "risk_numbers": {
                 "type": "object",
@@ -126,7 +127,7 @@ def check_shape(file: YamlFile) -> None:
         raise file.fault(place, f"{wanted!r} is missing{_of(place)}.", "Add it.")
     if fault.validator in ("enum", "type", "pattern", "minItems", "minLength"):
         raise file.fault(place, f"this value does not fit{_of(place)}.", f"Allowed: {_allowed(fault)}.")
-    raise file.fault(place, f"this entry does not fit{_of(place)}.", "See the pack's schema in docs/schema.")
+    raise file.fault(place, f"this entry does not fit{_of(place)}.", "See docs/care/pack.schema.json.")
 
 
 def _of(place: tuple[str, ...]) -> str:

@@ -9,8 +9,10 @@ from endplate.care.context import Context, Item, Paper
 from endplate.care.course import Observation, Recovery
 from endplate.care.discharge_scores import Points, aldrete, padss
 from endplate.care.model import ScoreResult
+from endplate.care.observations import due_times, score_of
 from endplate.care.times import add_minutes, hours_between, iso
 from endplate.papers.words import listed
+from endplate.sources import value
 
 LEGS = ("left_leg", "right_leg", "saddle_sensation")
 
@@ -48,7 +50,7 @@ def _deficit(ctx: Context, state: Recovery) -> Iterator[Item]:
 
 
 def _pain(ctx: Context, state: Recovery) -> Iterator[Item]:
-    before, last = state.baseline_pain_nrs, _last(ctx, state)
+    before, last = pain_before(ctx, state), _last(ctx, state)
     if before is None or last is None or last.pain_nrs is None:
         return
     if last.pain_nrs > before:
@@ -59,6 +61,11 @@ def _pain(ctx: Context, state: Recovery) -> Iterator[Item]:
             pain=last.pain_nrs,
             before=before,
         )
+
+
+def pain_before(ctx: Context, state: Recovery) -> int | None:
+    """Pain before the procedure: as asked on the day, else at the referral."""
+    return state.baseline_pain_nrs if state.baseline_pain_nrs is not None else ctx.case.referral.pain_nrs
 
 
 def _mobilised(ctx: Context, state: Recovery) -> Iterator[Item]:
@@ -156,11 +163,29 @@ def _escort(ctx: Context, state: Recovery) -> Iterator[Item]:
         )
 
 
+def _observed(ctx: Context, state: Recovery, last: Observation | None) -> list[str]:
+    """What the last observation lacks for going home."""
+    if last is None:
+        return []
+    reasons, due = [], due_times(ctx)
+    if due and ctx.at(last.at) < add_minutes(due[-1], -value("care.observation_early_min")):
+        reasons.append("the last observations due were not made")
+    score = score_of(ctx, last)
+    if score.total is None:
+        reasons.append("the last NEWS2 is not complete")
+    elif score.band != "low":
+        reasons.append(f"the last NEWS2 is {score.total}, {score.band}")
+    if last.pain_nrs is None or pain_before(ctx, state) is None:
+        reasons.append("pain now or before is not recorded")
+    return reasons
+
+
 def _open(ctx: Context, state: Recovery) -> Iterator[Item]:
     """Everything else that is not met, on one card."""
     last, reasons = _last(ctx, state), []
     if last is None or any(getattr(last, name) in (None, "not-tested") for name in ("left_leg", "right_leg")):
         reasons.append("the legs were not tested at the last observation")
+    reasons += _observed(ctx, state, last)
     wake, home = latest_scores(ctx, state)
     for name, points, key in (("Aldrete", wake, "aldrete"), ("PADSS", home, "padss")):
         least = ctx.pack.get(f"{key}.min")

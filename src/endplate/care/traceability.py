@@ -1,14 +1,19 @@
-"""Which test shows each requirement, and the tables of packs: pages made from data files."""
+"""The pages of this room that are made from data and code: traceability, packs, JSON schemas."""
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+from endplate.care.case import Case
+from endplate.care.model import Evaluation
 from endplate.care.pack import SHIPPED, differences, load_pack
+from endplate.care.pack_schema import pack_schema
 from endplate.care.parameters import parameters
 from endplate.care.quantities import words
 from endplate.care.yamlfile import YamlFile
@@ -92,7 +97,17 @@ def packs_page() -> str:
 
 def pages() -> dict[str, str]:
     """Every generated page of this room by its name under ``docs/care``."""
-    return {"traceability.md": traceability_page(), "packs.md": packs_page()}
+    return {
+        "traceability.md": traceability_page(),
+        "packs.md": packs_page(),
+        "pack.schema.json": _json(pack_schema()),
+        "case.schema.json": _json(Case.model_json_schema(by_alias=True)),
+        "evaluation.schema.json": _json(Evaluation.model_json_schema(by_alias=True)),
+    }
+
+
+def _json(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def write_pages(folder: Path) -> None:
