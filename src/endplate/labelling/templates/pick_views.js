@@ -343,29 +343,30 @@ function changed() {
   redraw();
 }
 
+function actButton(name, level, words) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = words;
+  button.setAttribute("aria-label", `${name[0].toUpperCase()}${name.slice(1)} ${level}`);
+  button.addEventListener("click", () => act(name, level));
+  return button;
+}
+
 function fillTable() {
   const rows = list.ordered().map((point) => {
     const row = document.createElement("tr");
     row.className = point.level === state.selected ? "selected" : "";
     const head = document.createElement("th");
     head.scope = "row";
-    head.textContent = point.level;
-    const where = document.createElement("td");
-    where.textContent = point.ras.map((c) => c.toFixed(0)).join(", ");
-    where.title = `${point.ras.map((c) => c.toFixed(1)).join(", ")} mm`;
+    head.append(actButton("show", point.level, point.level));
+    row.title = `${point.ras.map((c) => c.toFixed(1)).join(", ")} mm RAS`;
     const kind = document.createElement("td");
-    kind.textContent = point.proposed ? "to confirm" : "set";
+    if (point.proposed) kind.append("proposed ", actButton("confirm", point.level, "Confirm"));
+    else kind.textContent = "set";
     kind.className = point.proposed ? "proposed" : "";
     const doing = document.createElement("td");
-    for (const name of ["show", ...(point.proposed ? ["confirm"] : []), "delete"]) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = name[0].toUpperCase() + name.slice(1);
-      button.setAttribute("aria-label", `${button.textContent} ${point.level}`);
-      button.addEventListener("click", () => act(name, point.level));
-      doing.append(button);
-    }
-    row.append(head, where, kind, doing);
+    doing.append(actButton("delete", point.level, "✕"));
+    row.append(head, kind, doing);
     return row;
   });
   $("points").replaceChildren(...rows);
