@@ -4,8 +4,9 @@ Notes
 -----
 A detail of the size of ``xray.visible_detail_mm`` is seen where the change that cement makes in the logarithmic
 picture, averaged over the detail, is at least ``xray.visible_rose`` times its noise. The noise holds the quanta of an
-averaged frame over the detail and the anatomy: how much the picture without cement varies from detail to detail
-around it. Scatter lowers the contrast as on the monitor. A voxel of cement counts as visible where its shadow does.
+averaged frame over the detail and the anatomy: how much the patient's own picture varies from detail to detail around
+it; tools are known and no part of that. Scatter lowers the contrast as on the monitor. A voxel of cement counts as
+visible where its shadow does.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ def visible_cement(
     with_it = _signal(view, ready, whole.shadow(view))
     side = float(value("xray.visible_detail_mm")) / view.pixel_at_isocentre_mm
     change = _detail(np.log(without) - np.log(with_it), side)
-    noise = np.hypot(_quantum(with_it, ready, view, how, side), _anatomy(np.log(without), side))
+    anatomy = _anatomy(np.log(_signal(view, ready, None)), side)
+    noise = np.hypot(_quantum(with_it, ready, view, how, side), anatomy)
     seen = (change >= float(value("xray.visible_rose")) * noise) & ready.field & (cement.path(view)[0] > 0.0)
     volume, visible, within = _volumes(view, cement, seen, ready.field)
     return Visible(volume, visible, within, seen)
