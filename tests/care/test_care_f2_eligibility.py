@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
+from endplate.care.case import parse_case
+from endplate.care.evaluate import evaluate
 from endplate.care.model import Evaluation
+from endplate.care.planview import parse_plan
+from endplate.errors import InputError
 
 Judge = Callable[..., Evaluation]
 
@@ -51,6 +55,21 @@ def test_f2_3_uncertain_numbering_asks_for_a_second_person_and_the_way_of_counti
     assert judge(plan=plan, referral={"level_confirmed_by": ["doc-1", "doc-1"]}).card(
         "care-numbering-uncertain"
     )
+
+
+def test_f2_3_the_measured_spine_and_unusual_names_count_too(bench, site_pack, judge: Judge) -> None:
+    spine = {"levels": [{"level": "L1", "findings": []}], "findings": [{"code": "lumbar-count"}]}
+    case = parse_case(bench.case_json())
+    found = evaluate(case, parse_plan(bench.plan_json(), spine), site_pack)
+    assert found.card("care-numbering-uncertain") is not None
+    assert judge(plan=bench.plan_for("L6")).card("care-numbering-uncertain") is not None
+    with pytest.raises(InputError, match="plan cannot be used"):
+        parse_plan(bench.plan_json(), {"levels": 3})
+
+
+def test_a_plan_that_sees_no_fracture_is_told(bench, judge: Judge) -> None:
+    plan = bench.plan_for("L1", warnings=[{"code": "plan-no-fracture-seen"}])
+    assert judge(plan=plan).card("care-plan-no-fracture") is not None
 
 
 def test_f2_4_no_oedema_warns_and_needs_a_reason(judge: Judge) -> None:

@@ -178,6 +178,19 @@ def test_every_rate_has_a_registered_source() -> None:
     assert all(entry.source in citations() and entry.source != "endplate" for entry in rates.values())
 
 
+def test_a_plan_for_another_technique_than_the_case_is_told(bench, judge: Judge) -> None:
+    found = judge(plan=bench.plan_for("L1", technique="vertebroplasty"))
+    card = found.card("care-technique-differs:L1")
+    assert card is not None
+    assert card.indicator == "critical"
+    assert not found.gate("consent").open
+
+
+def test_f5_3_a_hole_that_refused_one_side_is_a_defect_too(bench, judge: Judge) -> None:
+    sides = [{"side": "left", "code": "x", "reasons": [{"code": "refused-limit-defect"}]}]
+    assert judge(plan=bench.plan_for("L1", refused_sides=sides)).card("care-defect-leak:L1") is not None
+
+
 OUTCOME = {
     "levels": [
         {"level": "L1", "cement": {"leaks_ml": {"disc_superior": 0.2, "tract": 0.0}, "in_canal_ml": 0.0}}

@@ -107,6 +107,25 @@ def _embolus_by_volume(ctx: Context) -> tuple[RiskNumber | None, str]:
 
 
 def _plan_cards(ctx: Context) -> Iterator[Item]:
+    asked = ctx.case.procedure.type
+    for target in ctx.plan.levels:
+        planned = (
+            "kyphoplasty"
+            if any(word in target.technique.lower() for word in KYPHOPLASTY)
+            else "vertebroplasty"
+        )
+        if asked is not None and target.technique and not target.refused and planned != asked:
+            inputs = {"asked": asked, "planned": planned}
+            yield ctx.card(
+                "care-technique-differs",
+                "F5.7",
+                about=target.level,
+                level=target.level,
+                inputs=inputs,
+                at=target.level,
+                asked=asked,
+                planned=planned,
+            )
     volume, high = ctx.plan.volume_ml, value("care.embolus_volume_ml")[1]
     if volume is not None and volume > high:
         yield ctx.card(

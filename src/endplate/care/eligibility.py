@@ -144,6 +144,11 @@ def _imaging(ctx: Context) -> Iterator[Item]:
     if not any(study.fracture_levels or study.oedema_levels for study in ctx.case.imaging):
         yield ctx.card("care-imaging-missing", "P-REF-01", inputs={"studies": len(ctx.case.imaging)})
         return
+    unseen = ctx.plan.levels_with(frozenset(("plan-no-fracture-seen", "plan-fracture-unjudged")))
+    if unseen:
+        yield ctx.card(
+            "care-plan-no-fracture", "P-REF-01", inputs={"levels": list(unseen)}, levels=listed(list(unseen))
+        )
     oedema = _oedema(ctx) or ()
     unproven = [level for level in ctx.plan.names if level not in oedema]
     if unproven:

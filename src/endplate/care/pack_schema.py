@@ -83,7 +83,7 @@ def pack_schema() -> dict[str, Any]:
             "parameters": {
                 "type": "object",
                 "additionalProperties": False,
-                "properties": dict.fromkeys(parameters(), {"$ref": "#/$defs/leaf"}),
+                "properties": {key: {"$ref": "#/$defs/leaf"} for key in parameters()},
             },
             "risk_numbers": {
                 "type": "object",

@@ -67,13 +67,22 @@ class PlanView:
     @property
     def numbering_codes(self) -> tuple[str, ...]:
         """Findings by which the level names are uncertain."""
-        return tuple(code for code in value("care.plan.numbering_codes") if code in self.codes)
+        unusual = set(value("care.plan.unusual_levels")) & {level.level for level in self.levels}
+        found = tuple(code for code in value("care.plan.numbering_codes") if code in self.codes)
+        return (*found, *sorted(f"level-{level}" for level in unusual))
 
 
-def read_plan(path: Path) -> PlanView:
-    """Read a plan's JSON file; raises ``InputError`` as ``parse_plan`` does, and for an unreadable file."""
+def read_plan(path: Path, spine: Path | None = None) -> PlanView:
+    """Read a plan's JSON file, and beside it the measured spine's (``endplate assess``) where there is one.
+
+    Raises ``InputError`` as ``parse_plan`` does, and for an unreadable file.
+    """
+    return parse_plan(_json(path), None if spine is None else _json(spine))
+
+
+def _json(path: Path) -> object:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content: object = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(
             "care-plan-unreadable",
@@ -82,11 +91,11 @@ def read_plan(path: Path) -> PlanView:
         ) from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise _wrong("it is not JSON") from error
-    return parse_plan(content)
+    return content
 
 
-def parse_plan(content: object) -> PlanView:
-    """Read a plan from JSON values.
+def parse_plan(content: object, spine: object = None) -> PlanView:
+    """Read a plan from JSON values; ``spine`` adds what the measured spine says of numbering and walls.
 
     Raises
     ------
@@ -97,7 +106,8 @@ def parse_plan(content: object) -> PlanView:
         raise _wrong(f"it does not say schema {PLAN_SCHEMA}")
     try:
         plans = content["plans"]
-        levels = tuple(_level(entry) for entry in plans)
+        measured = _spine_codes(spine)
+        levels = tuple(_level(entry, measured.get(str(entry["level"]), ())) for entry in plans)
         session = content.get("session") or {}
         total = _number(session.get("cement_total_ml"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -105,6 +115,7 @@ def parse_plan(content: object) -> PlanView:
     codes = dict.fromkeys(code for level in levels for code in level.codes)
     codes.update(dict.fromkeys(_codes(session.get("warnings"))))
     codes.update(dict.fromkeys(_codes(content.get("findings"))))
+    codes.update(dict.fromkeys(measured.get("", ())))
     return PlanView(levels=levels, cement_total_ml=total, codes=tuple(codes), sha256=content_hash(content))
 
 
@@ -114,7 +125,17 @@ def content_hash(content: object) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def _level(entry: Mapping[str, Any]) -> PlannedLevel:
+def _spine_codes(spine: object) -> dict[str, tuple[str, ...]]:
+    """Codes of the measured spine by level, those of the whole spine under the empty name."""
+    if spine is None:
+        return {}
+    if not isinstance(spine, Mapping):
+        raise TypeError
+    found = {str(level["level"]): _codes(level.get("findings")) for level in spine["levels"]}
+    return {**found, "": _codes(spine.get("findings"))}
+
+
+def _level(entry: Mapping[str, Any], measured: tuple[str, ...]) -> PlannedLevel:
     cement = entry.get("cement") or {}
     balloon = entry.get("balloon") or {}
     sides = [str(path["side"]) for path in entry.get("paths") or ()]
@@ -128,7 +149,12 @@ def _level(entry: Mapping[str, Any]) -> PlannedLevel:
         per_needle_ml=tuple(zip(sides, volumes, strict=False)),
         balloon_limit_mpa=_number(balloon.get("rated_pressure_mpa")),
         balloon_max_ml=_number(balloon.get("max_volume_ml")),
-        codes=(*_codes(entry.get("warnings")), *_codes((entry.get("refused") or {}).get("reasons"))),
+        codes=(
+            *_codes(entry.get("warnings")),
+            *_codes((entry.get("refused") or {}).get("reasons")),
+            *(code for side in entry.get("refused_sides") or () for code in _codes(side.get("reasons"))),
+            *measured,
+        ),
     )
 
 
