@@ -80,6 +80,29 @@ def test_a_confined_column_is_stiffer_by_the_known_factor() -> None:
     assert stiffness(confined) / stiffness(free) == pytest.approx(factor, rel=1e-6)
 
 
+def test_a_column_of_transversely_isotropic_bone_is_as_stiff_as_its_axis_says() -> None:
+    across, along, poisson = 0.5, 1.6, 0.25  # ν of z when pulled along x; G_xy follows from isotropy across
+    bone = Elasticity.orthotropic(
+        (across, across, along), (0.3, poisson, poisson), (across / 2.6, 0.4, 0.4), "transversely isotropic"
+    )
+    model = VoxelModel(np.full((9, 4, 6), 700.0), (1.0, 0.5, 2.0), bone)
+    for axis, ends, modulus in (
+        (2, (slice(None), 0), along),
+        (0, (slice(None), slice(None), slice(None), 0), across),
+    ):
+        fixed = np.zeros(model.node_shape, dtype=bool)
+        moved = np.zeros(model.node_shape)
+        far = (axis, *ends[1:-1], -1)
+        fixed[2, 0] = fixed[1, :, 0] = fixed[0, :, :, 0] = True
+        fixed[far] = True
+        moved[far] = -0.01
+        solution = solve(model, Loading(fixed, moved), tolerance=NEAR)
+        lengths = np.array([6.0, 2.0, 18.0])
+        wanted = 700.0 * modulus * lengths.prod() / lengths[axis] ** 2
+        assert -solution.reaction_n[far].sum() / 0.01 == pytest.approx(wanted, rel=1e-6)
+        assert solution.displacement_mm[1, :, -1].mean() > 0.0
+
+
 def test_layers_in_series_add_their_compliances() -> None:
     layers = np.array([200.0, 2500.0, 18000.0, 100.0, 640.0, 3.0, 900.0])
     modulus = np.broadcast_to(layers[:, None, None], (7, 4, 6)).copy()
