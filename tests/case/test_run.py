@@ -25,12 +25,21 @@ ALL_FILES = {
     "labels.nii.gz",
     "spine.json",
     "scenarios/planned/plan.json",
+    "scenarios/planned/xray.json",
+    "strength.json",
+    "failure.nii.gz",
     "quality.json",
     "report.html",
     "sheets.html",
 }
 
-PLANNED_FILES = {"scenarios/planned/plan.json", "sheets.html"}
+PLANNED_FILES = {
+    "scenarios/planned/plan.json",
+    "scenarios/planned/xray.json",
+    "strength.json",
+    "failure.nii.gz",
+    "sheets.html",
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +49,7 @@ def planned(phantom_files: Any, assessed_case: Path, tmp_path_factory: pytest.Te
     shutil.copytree(assessed_case, out)
     inputs = Inputs(ct=phantom_files.ct, labels=phantom_files.labels)
     result = run_case(out, inputs, Parameters(levels=("L1",)))
-    assert result.made == ("plan", "report")
+    assert result.made == ("plan", "xray", "strength", "report")
     return out
 
 
@@ -161,7 +170,12 @@ def test_stopped_in_any_stage_and_resumed(
     done = {file for name in names[: names.index(stage)] for file in record["stages"][name]["outputs"]}
     assert {name: before[name] for name in done} == {name: content(case)[name] for name in done}
     assert set(content(case)) == done | {"run.json"}
-    if stage in {"plan", "report"}:  # the earlier ones are the slow ones, and are the same there
+    if stage in {
+        "plan",
+        "xray",
+        "strength",
+        "report",
+    }:  # the earlier ones are the slow ones, and are the same there
         ran = counted(monkeypatch)
         run_case(case, inputs, Parameters(levels=("L1",)))
         assert ran == names[names.index(stage) :]
@@ -295,7 +309,7 @@ def test_calibration_makes_only_what_depends_on_it(
     ran = counted(monkeypatch)
     inputs = Inputs(ct=phantom_files.ct, labels=phantom_files.labels)
     result = run_case(case, inputs, Parameters(levels=("L1",), calibration="0.8,-3"))
-    assert ran == ["assess", "plan", "report"]
+    assert ran == ["assess", "plan", "xray", "strength", "report"]
     level = result.spine.find("L2")
     assert level is not None
     assert level.density.calibration == "line"

@@ -20,6 +20,8 @@ from endplate.planning.model import Plan
 
 if TYPE_CHECKING:
     from endplate.anatomy.implants import ImplantMap
+    from endplate.fluoroscopy.album import Xrays
+    from endplate.mechanics.levels import CaseStrength
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,9 @@ class InMemory:
     quality: ScanCharacter | None = None
     implants: ImplantMap | None = None
     plan: Plan | None = None
+    xrays: Xrays | None = None
+    strength: CaseStrength | None = None
+    failure: Volume | None = None
 
 
 def assess_inline(inputs: Inputs, parameters: Parameters, *, tell: Tell = silent) -> Spine:

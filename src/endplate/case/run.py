@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from endplate.anatomy.model import Spine
 from endplate.case.conductor import Conductor
@@ -17,8 +17,17 @@ from endplate.case.stage import REPORT, CaseFiles
 from endplate.errors import InternalError, Interrupted, NoSafePlanError, QualityGateError, UsageError
 from endplate.planning.model import Plan
 
+if TYPE_CHECKING:
+    from endplate.mechanics.levels import CaseStrength
+
 RUN_SCHEMA = "endplate/run/1"
 """Name of the document that ``endplate run --json`` prints."""
+
+MEASURED = ("scan", "assess")
+"""Stages that need no level to be named."""
+
+PLANNED = ("plan", "xray", "strength", "report")
+"""Stages of the levels named, and the report of all."""
 
 Tell = Callable[[str, str, float], None]
 """Told the stage, what it is doing and the fraction done."""
@@ -35,6 +44,7 @@ class CaseResult:
     folder: Path
     spine: Spine
     plan: Plan | None
+    strength: CaseStrength | None
     report: Path
     files: tuple[str, ...]
     """Names of all its files, relative to the folder."""
@@ -45,15 +55,18 @@ class CaseResult:
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``endplate run --json``."""
-        return run_document(self.spine, self.plan, self.files)
+        return run_document(self.spine, self.plan, self.strength, self.files)
 
 
-def run_document(spine: Spine | None, plan: Plan | None, files: tuple[str, ...]) -> dict[str, Any]:
+def run_document(
+    spine: Spine | None, plan: Plan | None, strength: CaseStrength | None, files: tuple[str, ...]
+) -> dict[str, Any]:
     """The document of ``endplate run --json``; a part that is not there yet is null."""
     return {
         "schema": RUN_SCHEMA,
         "assess": None if spine is None else spine.model_dump(mode="json", by_alias=True),
         "plan": None if plan is None else plan.model_dump(mode="json", by_alias=True),
+        "strength": None if strength is None else strength.model_dump(mode="json", by_alias=True),
         "case": {"files": list(files)},
     }
 
@@ -89,7 +102,7 @@ def assess_to_case(
     inputs.refuse_out_inside(out)
     with create_case(out, inputs.records(), force=force) as case:
         conductor = Conductor(case, inputs, parameters, force=force, tell=tell)
-        return _result(case, conductor, _advance(conductor, "scan", "assess", "report"))
+        return _result(case, conductor, _advance(conductor, *MEASURED, "report"))
 
 
 def replan_case(
@@ -114,7 +127,7 @@ def refresh_case(
             parameters = Parameters.from_json({**parameters.to_json(), **record.parameters})
         conductor = Conductor(case, None, parameters, force=force, tell=tell)
         planned = record is not None and _may_be_planned(conductor)
-        wanted = ("scan", "assess", "plan", "report") if planned else ("scan", "assess", "report")
+        wanted = (*MEASURED, *PLANNED) if planned else (*MEASURED, "report")
         return _result(case, conductor, _advance(conductor, *wanted))
 
 
@@ -168,7 +181,7 @@ def refuse_empty_plan(plan: Plan, *, intact: str, document: dict[str, Any]) -> N
 
 def _plan_and_report(case: CaseFolder, conductor: Conductor) -> CaseResult:
     parameters = conductor.parameters
-    measured = _advance(conductor, "scan", "assess", later=("plan", "report"))
+    measured = _advance(conductor, *MEASURED, later=PLANNED)
     if not measured.has_labels:
         raise UsageError(
             "labels-missing",
@@ -182,11 +195,11 @@ def _plan_and_report(case: CaseFolder, conductor: Conductor) -> CaseResult:
     except QualityGateError as gate:
         # The measurements are worth looking at; a report that was there before stays as it was.
         if conductor.made or "report" not in case.manifest.stages:
-            _advance(conductor, "scan", "assess", "report")
+            _advance(conductor, *MEASURED, "report")
         gate.intact = f"The measurements are saved in {case.path}."
-        gate.document = run_document(spine, None, case.files())
+        gate.document = run_document(spine, None, None, case.files())
         raise
-    result = _result(case, conductor, _advance(conductor, "scan", "assess", "plan", "report"))
+    result = _result(case, conductor, _advance(conductor, *MEASURED, *PLANNED))
     if result.plan is not None:
         refuse_empty_plan(
             result.plan,
@@ -197,7 +210,7 @@ def _plan_and_report(case: CaseFolder, conductor: Conductor) -> CaseResult:
 
 
 def _may_be_planned(conductor: Conductor) -> bool:
-    spine = _spine(_advance(conductor, "scan", "assess", later=("plan", "report")))
+    spine = _spine(_advance(conductor, *MEASURED, later=PLANNED))
     try:
         check_levels(spine, conductor.parameters.levels, conductor.parameters.reason)
     except QualityGateError:
@@ -229,6 +242,7 @@ def _result(case: CaseFolder, conductor: Conductor, files: CaseFiles) -> CaseRes
         folder=case.path,
         spine=_spine(files),
         plan=files.plan,
+        strength=files.strength,
         report=case.path / REPORT,
         files=case.files(),
         made=tuple(conductor.made),

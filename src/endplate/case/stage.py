@@ -21,6 +21,8 @@ from endplate.sources import Finding
 
 if TYPE_CHECKING:
     from endplate.anatomy.implants import ImplantMap
+    from endplate.fluoroscopy.album import Xrays
+    from endplate.mechanics.levels import CaseStrength
 
 SCAN = "scan.json"
 IMAGE = "image.nii.gz"
@@ -30,6 +32,9 @@ IMPLANTS = "implants.nii.gz"
 QUALITY = "quality.json"
 SPINE = "spine.json"
 PLAN = "scenarios/planned/plan.json"
+XRAYS = "scenarios/planned/xray.json"
+STRENGTH = "strength.json"
+FAILURE = "failure.nii.gz"
 REPORT = "report.html"
 SHEETS = "sheets.html"
 
@@ -105,6 +110,18 @@ class Results(Protocol):
     def plan(self) -> Plan | None:
         """The plan."""
 
+    @property
+    def xrays(self) -> Xrays | None:
+        """Simulated X-ray pictures of the plan."""
+
+    @property
+    def strength(self) -> CaseStrength | None:
+        """How strong the levels asked for are."""
+
+    @property
+    def failure(self) -> Volume | None:
+        """Plastic strain where they give way, in thousandths."""
+
 
 @dataclass(frozen=True)
 class CaseFiles:
@@ -161,6 +178,27 @@ class CaseFiles:
         """The plan."""
         return self.document(PLAN, Plan)
 
+    @property
+    def xrays(self) -> Xrays | None:
+        """Simulated X-ray pictures of the plan."""
+        from endplate.fluoroscopy.album import Xrays
+
+        return self.document(XRAYS, Xrays)
+
+    @property
+    def strength(self) -> CaseStrength | None:
+        """How strong the levels asked for are."""
+        from endplate.mechanics.levels import CaseStrength
+
+        return self.document(STRENGTH, CaseStrength)
+
+    @property
+    def failure(self) -> Volume | None:
+        """Plastic strain where they give way, in thousandths."""
+        if FAILURE not in self.present:
+            return None
+        return self._once((FAILURE, self.present[FAILURE]), self._read_failure)
+
     def findings(self) -> tuple[Finding, ...]:
         """Everything found of this case so far, each once."""
         found: list[Finding] = []
@@ -173,6 +211,8 @@ class CaseFiles:
         if self.plan is not None:
             found += self.plan.session.warnings
             found += (one for level in self.plan.plans for one in level.warnings)
+        if self.strength is not None:
+            found += self.strength.findings()
         return tuple(dict.fromkeys(found))
 
     def _once(self, key: object, read: Callable[[], ReadT]) -> ReadT:
@@ -186,6 +226,11 @@ class CaseFiles:
         from endplate.imaging.read import read_grid
 
         return ImplantMap(read_grid(self.folder / IMPLANTS, nearest=True))
+
+    def _read_failure(self) -> Volume:
+        from endplate.imaging.read import read_grid
+
+        return read_grid(self.folder / FAILURE, nearest=True)
 
     def _read_scan(self) -> Scan:
         from endplate.imaging.read import read_grid
@@ -241,6 +286,24 @@ class StageView:
         """The plan, or ``None`` where the case has none."""
         self._declared(PLAN)
         return self.files.plan
+
+    @property
+    def xrays(self) -> Xrays | None:
+        """Simulated X-ray pictures of the plan, or ``None`` where none were taken."""
+        self._declared(XRAYS)
+        return self.files.xrays
+
+    @property
+    def strength(self) -> CaseStrength | None:
+        """How strong the levels asked for are, or ``None`` where that was not computed."""
+        self._declared(STRENGTH)
+        return self.files.strength
+
+    @property
+    def failure(self) -> Volume | None:
+        """Plastic strain where they give way, in thousandths."""
+        self._declared(FAILURE)
+        return self.files.failure
 
     def _declared(self, *names: str) -> None:
         if not set(names) <= set(self.stage.inputs):

@@ -10,6 +10,7 @@ import numpy as np
 
 from endplate.case.scan import read_scan
 from endplate.case.stage import (
+    FAILURE,
     IMAGE,
     IMPLANTS,
     LABELS,
@@ -21,6 +22,8 @@ from endplate.case.stage import (
     SCAN_FILES,
     SHEETS,
     SPINE,
+    STRENGTH,
+    XRAYS,
     Payload,
     Stage,
     StageView,
@@ -105,6 +108,35 @@ def _looked_for(image: Volume | None, implants: ImplantMap | None) -> ImplantMap
     return ImplantMap(replace(image, data=np.zeros(image.shape, np.uint8), findings=()))
 
 
+def xray(view: StageView) -> Mapping[str, Payload]:
+    """Take the X-ray pictures of the plan; nothing without a CT."""
+    from endplate.fluoroscopy.album import take_xrays
+
+    image = view.scan.image
+    return {} if image is None else {XRAYS: take_xrays(image, view.plan, view.spine)}
+
+
+def strength(view: StageView) -> Mapping[str, Payload]:
+    """Press the levels asked for to failure; nothing without a CT."""
+    from endplate.imaging.calibrate import calibration_of
+    from endplate.mechanics.levels import strength_of_levels
+    from endplate.mechanics.pressing import StrengthOptions
+
+    found, quality = view.scan, view.quality
+    if found.image is None or found.labels is None or quality is None:
+        return {}
+    made, strain = strength_of_levels(
+        found.image,
+        found.labels,
+        view.spine,
+        view.parameters.levels,
+        calibration_of(quality.calibration),
+        StrengthOptions().quick(),
+        progress=view.progress,
+    )
+    return {STRENGTH: made, FAILURE: strain}
+
+
 def report(view: StageView) -> Mapping[str, Payload]:
     """Write the report of whatever the case has, and the sheets for the room where there is a plan."""
     from endplate.report import ReportInputs, build_report, build_sheets
@@ -114,6 +146,9 @@ def report(view: StageView) -> Mapping[str, Payload]:
         spine=view.spine,
         plan=view.plan,
         quality=view.quality,
+        xrays=view.xrays,
+        strength=view.strength,
+        failure=view.failure,
         image=found.image,
         labels=found.labels,
         manifest=dict(view.provenance),
@@ -172,12 +207,40 @@ STAGES: tuple[Stage, ...] = (
         function=plan,
     ),
     Stage(
+        name="xray",
+        title="Taking simulated X-rays",
+        inputs=(*SCAN_FILES, SPINE, PLAN),
+        parameters=(),
+        outputs=(XRAYS,),
+        rooms=("papers", "devices", "imaging", "anatomy", "planning", "fluoroscopy", "case"),
+        function=xray,
+    ),
+    Stage(
+        name="strength",
+        title="Pressing the vertebrae to failure",
+        inputs=(*SCAN_FILES, SPINE, QUALITY),
+        parameters=("levels",),
+        outputs=(STRENGTH, FAILURE),
+        rooms=("imaging", "anatomy", "mechanics", "case"),
+        function=strength,
+    ),
+    Stage(
         name="report",
         title="Writing the report",
-        inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN),
+        inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN, XRAYS, STRENGTH, FAILURE),
         parameters=("levels", "title", "patient_label"),
         outputs=(REPORT, SHEETS),
-        rooms=("papers", "devices", "imaging", "anatomy", "planning", "report", "case"),
+        rooms=(
+            "papers",
+            "devices",
+            "imaging",
+            "anatomy",
+            "planning",
+            "fluoroscopy",
+            "mechanics",
+            "report",
+            "case",
+        ),
         function=report,
         provenance=True,
     ),

@@ -20,8 +20,10 @@ from endplate.report.plain_views import plain_figures
 from endplate.report.provenance import References, link_words, provenance_rows, scan_rows
 from endplate.report.quality import quality_tables
 from endplate.report.scene import Scene
+from endplate.report.strength import loads_table, strength_figures, strength_table
 from endplate.report.summary import all_findings, level_notes, plan_of, ranked, summarise, verdict
 from endplate.report.tables import level_heights, tables
+from endplate.report.xray import xray_html, xray_pages
 from endplate.sources import Finding, finding
 
 NO_FRAME = "There is no close-up: the level could not be measured."
@@ -37,6 +39,15 @@ class NeedleSection:
 
 
 @dataclass(frozen=True)
+class StrengthSection:
+    """How strong one level is, on the page."""
+
+    pictures: list[Figure]
+    tables: list[Table]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
 class LevelSection:
     """One level close up on the page."""
 
@@ -47,6 +58,7 @@ class LevelSection:
     heights: Table
     reasons: list[Finding]
     findings: list[Finding]
+    strength: StrengthSection | None
     planned: str
     needles: list[NeedleSection]
     needle_tables: list[Table]
@@ -88,6 +100,7 @@ def build_report(inputs: ReportInputs) -> str:
         ),
         chart=height_chart(inputs.spine, inputs.requested_levels),
         levels=levels,
+        xrays=xray_html(xray_pages(inputs.xrays)),
         tables=tables(inputs.spine, inputs.requested_levels),
         counted_how=inputs.spine.counted_how or (inputs.labels.counted_how if inputs.labels else ""),
         scan_rows=scan_rows(inputs.image),
@@ -140,6 +153,7 @@ def _level_section(inputs: ReportInputs, scene: Scene, vertebra: Vertebra) -> Le
         no_pictures=NO_BACKDROP if scene.empty else NO_FRAME,
         reasons=list(vertebra.fracture.reasons),
         findings=ranked(vertebra.findings, ()),
+        strength=_strength_section(inputs, scene, vertebra),
         planned="" if planned is None else f"{planned.access}, {planned.technique}",
         needles=[
             NeedleSection(path.side, needle_figures(scene, inputs.spine, vertebra, path)) for path in paths
@@ -147,6 +161,17 @@ def _level_section(inputs: ReportInputs, scene: Scene, vertebra: Vertebra) -> Le
         needle_tables=[margins_table(paths), path_table(paths, vertebra)] if paths else [],
         refused=[] if planned is None or planned.refused is None else list(planned.refused.reasons),
         refused_sides=() if planned is None else planned.refused_sides,
+    )
+
+
+def _strength_section(inputs: ReportInputs, scene: Scene, vertebra: Vertebra) -> StrengthSection | None:
+    found = None if inputs.strength is None else inputs.strength.find(vertebra.level)
+    if found is None:
+        return None
+    return StrengthSection(
+        pictures=strength_figures(scene, vertebra, found, inputs.failure),
+        tables=[strength_table(found), loads_table(found)],
+        findings=ranked(found.findings, ()),
     )
 
 

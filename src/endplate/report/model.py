@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from endplate.anatomy.model import Spine
+from endplate.fluoroscopy.album import Xrays
 from endplate.imaging.levels import parse_level
 from endplate.imaging.scan_records import ScanCharacter
 from endplate.imaging.volume import LabelMap, Volume
+from endplate.mechanics.levels import CaseStrength
 from endplate.planning.model import Plan
 
 
@@ -36,6 +38,11 @@ class ReportInputs:
         Levels the user named, in the user's order.
     quality:
         What kind of scan it is, or ``None`` without a CT.
+    xrays:
+        Simulated X-ray pictures of the plan, or ``None``.
+    strength, failure:
+        How strong the levels are, and on the CT's grid the plastic strain where they give way, in thousandths;
+        ``None`` where that was not computed.
     show_patient_label:
         Print the empty box for the patient's label. The report itself never holds anything personal.
 
@@ -53,6 +60,9 @@ class ReportInputs:
     title: str = ""
     requested_levels: tuple[str, ...] = ()
     quality: ScanCharacter | None = None
+    xrays: Xrays | None = None
+    strength: CaseStrength | None = None
+    failure: Volume | None = None
     show_patient_label: bool = True
 
     def __post_init__(self) -> None:
