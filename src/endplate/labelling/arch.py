@@ -18,7 +18,7 @@ from endplate.labelling.arch_marks import ELSEWHERE, Marks, find_marks
 from endplate.labelling.arch_places import Place, places
 from endplate.labelling.canal_tube import LevelCanal, canal_mask, find_canals
 from endplate.labelling.model import LabelledBody
-from endplate.labelling.split_kernels import COST_MAX, claim, spread
+from endplate.labelling.split_kernels import COST_MAX, claim, enclosed, spread
 from endplate.sources import value
 
 COST_UNIT = 20
@@ -77,10 +77,13 @@ def find_arches(image: Volume, bodies: Sequence[LabelledBody]) -> Arches:
     bone = faint >= 0.5
     marked = find_marks(grid, bone, within, found, canals)
     free = marked.allowed & bone & ~within & ~(tube & (faint < 1.0))
-    labels = claim(_costs(values, free, grid.step_mm), _marks_in(marked, free))
+    delay = int(COST_UNIT * float(value("labelling.rib_delay_mm")) / grid.step_mm)
+    labels = claim(
+        _costs(values, free, grid.step_mm), _marks_in(marked, free), ELSEWHERE, min(delay, COST_MAX)
+    )
     labels[labels == ELSEWHERE] = len(found) + 1
     filled = _whole(labels, body, tube, values, share, found, grid.step_mm)
-    return _on_image(image, grid, filled, share, tube, found, canals, marked)
+    return _on_image(grid, filled, share, tube, found, canals, marked)
 
 
 def _grid_round(image: Volume, found: Sequence[Place]) -> WorkGrid:
@@ -116,10 +119,13 @@ def _body_numbers(
 def _costs(values: NDArray[np.float32], free: NDArray[np.bool_], step_mm: float) -> NDArray[np.int16]:
     """Cost of a step into each voxel: one through bone, more through the dark cleft between two bright surfaces."""
     reach = 2 * round(float(value("labelling.cleft_reach_mm")) / step_mm) + 1
-    cleft = ndimage.grey_closing(values, size=reach) - values
+    cleft = ndimage.grey_closing(values, size=(reach, reach, reach)) - values
     share = np.clip(cleft / float(value("labelling.cleft_hu")), 0.0, 1.0)
     cost = COST_UNIT * (1.0 + float(value("labelling.cleft_weight")) * share)
-    return np.where(free, np.clip(cost, 1, COST_MAX), 0).astype(np.int16)
+    costs = np.zeros(values.shape, dtype=np.int16)
+    inner = (slice(1, -1),) * 3
+    costs[inner] = np.where(free, np.clip(cost, 1, COST_MAX), 0)[inner]
+    return costs
 
 
 def _marks_in(marked: Marks, free: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -162,6 +168,7 @@ def _whole(
     result = np.zeros(labels.shape, dtype=np.uint8)
     reach = float(value("labelling.arch_closing_mm"))
     pad = int(np.ceil(reach / step_mm)) + 1
+    far = int(float(value("labelling.enclosed_reach_mm")) / step_mm)
     boxes = ndimage.find_objects(np.maximum(labels, body), max_label=len(found))
     for row, place in enumerate(found):
         box = boxes[row]
@@ -177,6 +184,10 @@ def _whole(
         soft = values[box] > float(value("labelling.fill_least_hu"))
         whole = own | (closed & ~taken & soft)
         whole |= _slice_holes(whole, step_mm, float(value("labelling.hole_area_mm2"))) & ~taken
+        barred = (taken & ~own) | ~soft
+        for _ in range(int(value("labelling.enclosed_rounds"))):
+            state = np.where(whole, np.uint8(1), np.where(barred, np.uint8(2), np.uint8(0)))
+            whole |= enclosed(state, far, int(value("labelling.enclosed_directions")))
         # The rim was taken with the lower threshold: bring the outer surface, and only that, to its own.
         shallow = depth_mm(whole | taken, step_mm) <= float(value("labelling.arch_rim_mm"))
         whole &= ~(shallow & (share[box] < 0.5) & (body[box] != row + 1))
@@ -198,7 +209,6 @@ def _joined(whole: NDArray[np.bool_], body: NDArray[np.bool_]) -> NDArray[np.boo
 
 
 def _on_image(
-    image: Volume,
     grid: WorkGrid,
     filled: NDArray[np.uint8],
     share: NDArray[np.float32],

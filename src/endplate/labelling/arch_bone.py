@@ -21,7 +21,8 @@ def bone_threshold_hu(values: NDArray[np.float32], step_mm: float) -> NDArray[np
     peak = ndimage.maximum_filter(values, size=reach, mode="nearest")
     # The peak's own steps are no edges of bone.
     peak = ndimage.uniform_filter(peak, size=reach, mode="nearest")
-    return np.clip(0.5 * (peak + soft), low, high).astype(np.float32)
+    threshold: NDArray[np.float32] = np.clip(0.5 * (peak + soft), low, high).astype(np.float32)
+    return threshold
 
 
 def occupancy(values: NDArray[np.float32], threshold: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -72,7 +72,8 @@ class WorkGrid:
 
     def index(self, ras_mm: FloatArray) -> FloatArray:
         """RAS mm → fractional grid indices."""
-        return apply_affine(np.linalg.inv(self.affine), ras_mm)
+        inverse: FloatArray = np.asarray(np.linalg.inv(self.affine), dtype=np.float64)
+        return apply_affine(inverse, ras_mm)
 
 
 def work_grid(image: Volume, low_ras_mm: FloatArray, high_ras_mm: FloatArray) -> WorkGrid:

@@ -1,4 +1,4 @@
-"""Where each level's own bone is certain: beside the canal at its pedicles, behind it at its laminae; and what is rib."""
+"""Where each level's own bone is certain: beside the canal at its pedicles, behind it at its laminae; and ribs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from endplate.anatomy.axes import Axes
 from endplate.anatomy.canal import DIRECTIONS
 from endplate.labelling.arch_grid import WorkGrid
 from endplate.labelling.arch_places import Place
@@ -64,12 +65,12 @@ def find_marks(
     """Mark the certain bone of every level whose canal ring was seen."""
     marks = np.zeros(grid.shape, dtype=np.uint8)
     allowed = np.zeros(grid.shape, dtype=bool)
-    pedicles: list[dict[str, tuple[float, float]]] = []
-    for row, (place, canal) in enumerate(zip(found, canals, strict=True)):
+    pairs = list(zip(found, canals, strict=True))
+    for place, canal in sorted(pairs, key=lambda pair: pair[0].known):
         axes = place.axes if canal is None else canal.axes
         _mark_elsewhere(grid, bone, bodies, place, axes, marks, allowed)
-        pedicles.append({} if canal is None else _pedicle_spans(canal, place))
-    for row, (place, canal) in enumerate(zip(found, canals, strict=True)):
+    pedicles = [{} if canal is None else _pedicle_spans(canal) for place, canal in pairs]
+    for row, (place, canal) in enumerate(pairs):
         if canal is not None and pedicles[row]:
             # A neighbour whose own ring is not in the volume is marked from here.
             beyond = (
@@ -85,14 +86,11 @@ def _mark_elsewhere(
     bone: NDArray[np.bool_],
     bodies: NDArray[np.bool_],
     place: Place,
-    axes: object,
+    axes: Axes,
     marks: NDArray[np.uint8],
     allowed: NDArray[np.bool_],
 ) -> None:
     """Open the room behind one body, and mark what lies beside the body and far to the side."""
-    from endplate.anatomy.axes import Axes
-
-    assert isinstance(axes, Axes)
     half = float(value("labelling.slab_of_pitch")) * place.pitch_mm
     back = float(value("labelling.arch_reach_back_mm"))
     before = value("labelling.arch_before_wall_mm")
@@ -114,14 +112,16 @@ def _mark_elsewhere(
         y > place.wall_y_mm - float(value("labelling.rib_before_wall_mm"))
     )
     lateral = rib_head if place.level.startswith("T") else aside > place.reach_mm
-    rib = slab & (far | lateral) & (y > place.wall_y_mm - back) & (y < place.wall_y_mm + 12.0)
+    own = np.abs(z) <= 0.5 * place.pitch_mm
+    rib = own & (far | lateral) & (y > place.wall_y_mm - back) & (y < place.wall_y_mm + 12.0)
     rib &= aside < place.reach_mm + 10.0
     allowed[box] |= rib
     rib &= bone[box] & ~bodies[box]
-    marks[box] = np.where(rib, np.uint8(ELSEWHERE), marks[box])
+    # What a neighbour's frame, perhaps only guessed, says of this level's own slab does not count.
+    marks[box] = np.where(rib, np.uint8(ELSEWHERE), np.where(own, np.uint8(0), marks[box]))
 
 
-def _pedicle_spans(canal: LevelCanal, place: Place) -> dict[str, tuple[float, float]]:
+def _pedicle_spans(canal: LevelCanal) -> dict[str, tuple[float, float]]:
     """Heights over which bone closes the canal to each side."""
     if not canal.measured:
         return {}
@@ -221,8 +221,8 @@ def _mark_level(
     at_rim &= bone[box]
     own, above, below = numbers
     for number, where in (
-        (above, _BACK[turn] & (z >= lamina.next_above_mm)),
-        (below, _BACK[turn] & (z <= lamina.next_below_mm)),
+        (above, _MIDBACK[turn] & (z >= lamina.next_above_mm)),
+        (below, _MIDBACK[turn] & (z <= lamina.next_below_mm)),
         (own, certain),
     ):
         if number:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def places(bodies: Sequence[LabelledBody]) -> tuple[Place, ...]:
     own = [_place(body) for body in sorted(bodies, key=lambda body: order(body.level))]
     own = _upright(own)
     between: list[Place] = []
-    for upper, lower in zip(own, own[1:], strict=False):
+    for upper, lower in pairwise(own):
         between.append(upper)
         between += _missing(upper, lower)
     between.append(own[-1])
@@ -87,8 +88,7 @@ def _with_pitch(row: Sequence[Place]) -> tuple[Place, ...]:
     if len(row) < 2:
         return tuple(row)
     gaps = [
-        float(np.linalg.norm(lower.centre_ras_mm - upper.centre_ras_mm))
-        for upper, lower in zip(row, row[1:], strict=False)
+        float(np.linalg.norm(lower.centre_ras_mm - upper.centre_ras_mm)) for upper, lower in pairwise(row)
     ]
     return tuple(replace(place, pitch_mm=gap) for place, gap in zip(row, [*gaps, gaps[-1]], strict=True))
 
