@@ -69,7 +69,10 @@ def schemas() -> Iterator[tuple[str, str]]:
     from endplate.anatomy.model import Document, Spine
     from endplate.case.manifest import Manifest
     from endplate.case.scan import ScanRecord
+    from endplate.fluoroscopy.album import Xrays
     from endplate.labelling.outputs_document import LabelDocument
+    from endplate.mechanics.levels import CaseStrength
+    from endplate.mechanics.strength_model import StrengthDocument
     from endplate.planning.model import Plan
 
     documents: dict[str, type[Document]] = {
@@ -78,6 +81,9 @@ def schemas() -> Iterator[tuple[str, str]]:
         "manifest": Manifest,
         "scan": ScanRecord,
         "label": LabelDocument,
+        "strength": StrengthDocument,
+        "case-strength": CaseStrength,
+        "xray": Xrays,
     }
     for name, model in documents.items():
         yield f"{name}-1", _json(model.model_json_schema(by_alias=True, mode="serialization"))
@@ -130,11 +136,12 @@ def _run_schema() -> dict[str, Any]:
         "$comment": "What `endplate run --json` prints; a part that is not there yet is null.",
         "title": "Run",
         "type": "object",
-        "required": ["schema", "assess", "plan", "case"],
+        "required": ["schema", "assess", "plan", "strength", "case"],
         "properties": {
             "schema": {"const": RUN_SCHEMA},
             "assess": {"anyOf": [{"$ref": "assess-1.json"}, {"type": "null"}]},
             "plan": {"anyOf": [{"$ref": "plan-1.json"}, {"type": "null"}]},
+            "strength": {"anyOf": [{"$ref": "case-strength-1.json"}, {"type": "null"}]},
             "case": {
                 "type": "object",
                 "description": "Names of the case's files, relative to its folder.",
