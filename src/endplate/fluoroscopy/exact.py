@@ -72,7 +72,9 @@ def _integrals(
         ways = np.ascontiguousarray(beam.rays(at[:, 0], at[:, 1]))
         lengths = np.linalg.norm(ways @ content.affine[:3, :3].T, axis=1)
         source = np.ascontiguousarray(beam.source)
-        dense = np.ascontiguousarray(content.values, dtype=np.float64)
+        # Single voxels are read as they are; all arithmetic is in float64.
+        kind = np.float32 if content.values.dtype == np.float32 else np.float64
+        dense = np.ascontiguousarray(content.values, dtype=kind)
         _integrate(dense, source, ways, lengths, linear, out)
     return out
 
@@ -80,7 +82,7 @@ def _integrals(
 @kernel()
 def _at(values: Any, i: Any, j: Any, k: Any) -> Any:
     if 0 <= i < values.shape[0] and 0 <= j < values.shape[1] and 0 <= k < values.shape[2]:
-        return values[i, j, k]
+        return np.float64(values[i, j, k])
     return 0.0
 
 
