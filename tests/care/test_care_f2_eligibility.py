@@ -50,7 +50,9 @@ def test_f2_3_uncertain_numbering_asks_for_a_second_person_and_the_way_of_counti
     card = judge(plan=plan).card("care-numbering-uncertain")
     assert card is not None
     assert card.indicator == "warning"
+    assert not judge(plan=plan).gate("plan-final").open
     settled = judge(plan=plan, referral={"level_confirmed_by": ["doc-1", "doc-2"]})
+    assert settled.gate("plan-final").open
     assert settled.card("care-numbering-uncertain") is None
     assert judge(plan=plan, referral={"level_confirmed_by": ["doc-1", "doc-1"]}).card(
         "care-numbering-uncertain"
@@ -89,6 +91,8 @@ def test_f2_4_no_oedema_warns_and_needs_a_reason(judge: Judge) -> None:
     reasoned = done.card("care-unhealed-not-shown")
     assert reasoned is not None
     assert reasoned.override_state == "accepted"
+    assert done.gate("procedure").open
+    assert not found.gate("procedure").open
 
 
 @pytest.mark.parametrize("change", [{"temperature_c": 38.4}, {"temperature_c": 38.0}, {"infection": "yes"}])

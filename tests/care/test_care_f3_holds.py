@@ -320,6 +320,8 @@ def test_missing_and_old_values_are_asked_for(judge: Judge) -> None:
     old = [{**lab, "taken": "2026-11-20T09:00"} for lab in labs()]
     assert judge(labs=old).card("care-labs-missing") is not None
     early = judge(labs=[], as_of="2026-11-25T09:00")
+    assert early.gate("leaflet").open
+    assert early.gate("procedure").blocked_by == ("care-labs-due",)
     assert early.card("care-labs-missing") is None
     assert early.card("care-labs-due") is not None
 

@@ -43,6 +43,7 @@ from endplate.care.redflags import red_flags
 from endplate.care.siterules import site_rules
 from endplate.care.times import iso, resolve, zone
 from endplate.errors import InputError
+from endplate.sources import value
 
 T = TypeVar("T")
 
@@ -199,8 +200,14 @@ DISCHARGE_JUDGED = frozenset(
 
 def _gates(cards: tuple[Card, ...]) -> tuple[Gate, ...]:
     gates = []
+    waits = value("care.gates.waits")
     for name, rules in _HELD_BACK_BY.items():
-        blocked = tuple(card.id for card in cards if card.open and card.rule_id.startswith(rules))
+        blocked = tuple(
+            card.id
+            for card in cards
+            if (card.open and card.rule_id.startswith(rules))
+            or (card.id.partition(":")[0] in waits.get(name, ()) and card.override_state != "accepted")
+        )
         ready = name != "discharge" or any(card.id in DISCHARGE_JUDGED for card in cards)
         gates.append(Gate(name=name, open=ready and not blocked, blocked_by=blocked))
     return tuple(gates)
