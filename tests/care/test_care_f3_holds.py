@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from endplate.care.model import Evaluation, TimelineEntry
+from endplate.care.times import short
 
 Judge = Callable[..., Evaluation]
 APIXABAN = {"name": "apixaban", "dose_mg": 5, "times": ["08:00", "20:00"]}
@@ -55,12 +57,17 @@ def test_f3_1_f3_2_doses_are_counted_both_ways_and_the_packs_way_is_used(
     assert (mine.inputs["other_at"], mine.inputs["other_hours"]) == counted
     assert f"{uncounted[1]} hours" in mine.text
     assert f"{counted[1]} hours" in mine.text
+    assert f"{short(dt.datetime.fromisoformat(counted[0]))} ({counted[1]} hours)" in mine.text
     key = "antithrombotic__count_procedure_morning_dose"
     source = "source: [{kind: guideline, ref: sir2019-transcription}]"
     text = f"{{value: true, override_reason: as the pharmacy reads it, {source}}}"
     other = hold(judge(**case, pack=bench.pack(**{key: text})), "apixaban")
     assert other is not None
     assert (other.at, other.inputs["hours"]) == counted
+
+
+def test_moments_for_readers_are_written_in_english_whatever_the_locale() -> None:
+    assert short(dt.datetime(2026, 12, 5, 8, 0)) == "Sat 05 Dec 08:00"
 
 
 def test_f3_1_once_a_day_the_two_ways_are_49_and_73_hours(judge: Judge) -> None:

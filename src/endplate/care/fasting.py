@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from endplate.care.context import Context, Item
-from endplate.care.times import not_after, resolve
+from endplate.care.times import not_after, resolve, short
 from endplate.papers.words import listed
 
 STEPS = (
@@ -76,7 +76,7 @@ def _clock(ctx: Context, start: dt.datetime) -> Iterator[Item]:
             "care-fluids-again",
             "F4.4",
             inputs={"start": start.isoformat()},
-            until=f"{not_after(start, clear):%a %d %b %H:%M}",
+            until=short(not_after(start, clear)),
         )
 
 

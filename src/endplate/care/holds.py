@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from endplate.care.context import Context, Item
 from endplate.care.drugs import HoldRule, Recognised, hold_rule, needs_intent, recognise, shown
 from endplate.care.labs import clearance, clearance_taken
-from endplate.care.times import Span, add_minutes, hours_between, not_after, not_before, resolve
+from endplate.care.times import Span, add_minutes, hours_between, not_after, not_before, resolve, short
 from endplate.papers.words import listed
 from endplate.sources import value
 
@@ -231,7 +231,7 @@ def _sentence(drug: str, rule: HoldRule, span: tuple[float, float], last: LastDo
         mine, other = ("counted", "not counted") if counted else ("not counted", "counted")
         text += (
             f" The dose of the procedure's morning is {mine} as one of them; {other}, the last dose would be "
-            f"{last.other_at:%a %d %b %H:%M} ({last.other_hours:.0f} hours)."
+            f"{short(last.other_at)} ({last.other_hours:.0f} hours)."
         )
     return f"{text} {rule.note}".strip()
 
@@ -291,8 +291,8 @@ def _aspirin(ctx: Context, item: Recognised, rule: HoldRule) -> Iterator[Item]:
             source=sources,
             inputs={"site": site, "three_days": few.isoformat(), "five_days": many.isoformat()},
             verify=(TABLE_FACT,),
-            low=f"{few:%a %d %b %H:%M}",
-            high=f"{many:%a %d %b %H:%M}",
+            low=short(few),
+            high=short(many),
             site=site or "not set",
         )
         return

@@ -190,6 +190,15 @@ def iso(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="minutes")
 
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def short(moment: dt.datetime) -> str:
+    """The moment for readers, as ``Sat 05 Dec 08:00``, the same under every locale of the computer."""
+    return f"{_DAYS[moment.weekday()]} {moment.day:02d} {_MONTHS[moment.month - 1]} {moment:%H:%M}"
+
+
 def _utc(moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(dt.UTC)
 
