@@ -168,6 +168,15 @@ def _peak_bytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
+def _present_bytes() -> float:
+    """Memory in use now; where the system does not say, the greatest so far."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
+    except OSError:
+        return _peak_bytes()
+    return float(pages * resource.getpagesize())
+
+
 def _solve(problem: Problem, tolerance: float) -> Solved:
     """Solve small ones to compile, then the problem itself several times."""
     start = time.perf_counter()
@@ -175,7 +184,7 @@ def _solve(problem: Problem, tolerance: float) -> Solved:
         model, loading = _model(problems.homogeneous(n))
         solve(model, loading)
     jit_s = time.perf_counter() - start
-    before = _peak_bytes()
+    before = _present_bytes()
     model, loading = _model(problem)
     solution: Solution | None = None
     seconds, busy = [], []
