@@ -28,12 +28,15 @@ from endplate.labelling.surface_search import Found, Pass, follow, refit, search
 from endplate.sources import Finding, finding, value
 
 PASSES = (
-    Pass(cells=12, low=0.30, high=1.80, step=0.03, side_sd=0.25, plate_sd=0.40),
-    Pass(cells=12, low=0.40, high=1.60, step=0.025, side_sd=0.20, plate_sd=0.30),
+    Pass(cells=12, low=0.30, high=1.80, step=0.03, side_sd=0.40, plate_sd=0.40),
+    Pass(cells=12, low=0.40, high=1.60, step=0.025, side_sd=0.30, plate_sd=0.30),
     Pass(cells=12, low=0.50, high=1.50, step=0.02, side_sd=0.15, plate_sd=0.20),
     Pass(cells=20, low=0.60, high=1.40, step=0.0175, side_sd=0.12, plate_sd=0.15),
 )
 """Rounds of the search, from coarse and free to fine and close."""
+
+WALLS = Pass(cells=12, low=0.50, high=1.70, step=0.025, side_sd=0.35, plate_sd=0.10)
+"""The round that looks for the side wall again between endplates that are known."""
 
 PLATE_TURNS = 3
 """How often both endplates are searched, the frame following them in between."""
@@ -116,7 +119,11 @@ def grow_body(
         found = search(field, axes, drum, stage)
     axes, drum = refit(found, 0.8)
     for turn in range(PLATE_TURNS):
-        if turn:
+        if turn == 1:
+            # In a flat body most first rays end at its endplates; with these known its walls are looked for again.
+            found = search(field, axes, drum, WALLS)
+            axes, drum = refit(found, 0.8)
+        elif turn > 1:
             axes, drum = follow(axes, drum)
         room = (_room(axes, half, seed.ras_mm, beside[0]), _room(axes, half, seed.ras_mm, beside[1]))
         drum = search_plates(field, axes, drum, found.scale_hu_mm, room)

@@ -16,7 +16,7 @@ from endplate.labelling.seeds import LevelSize
 from endplate.labelling.surface_search import Found
 from endplate.sources import value
 
-ACROSS_MM = np.arange(-3.5, 3.6, 0.5)
+ACROSS_MM = np.arange(-3.5, 4.6, 0.5)
 """Where profiles across the surface are read, outward."""
 
 

@@ -108,7 +108,12 @@ def _search(
         float(weights["crossed_lag_mm"]),
         float(weights["crossed_most"]),
     )
-    cost += 0.5 * ((z - usual.ravel()[:, None]) / float(weights["usual_sd_mm"])) ** 2
+    # A broken endplate sinks in; what stands out further than usual is a neighbour's edge or a bridge of bone to it.
+    out = sign * (z - usual.ravel()[:, None])
+    cost += (
+        0.5
+        * (out / np.where(out > 0.0, float(weights["outward_sd_mm"]), float(weights["inward_sd_mm"]))) ** 2
+    )
     if room is not None:
         cost += float(weights["room"]) * np.maximum(sign * (z - room.ravel()[:, None]), 0.0)
     cost[~graph.inside.ravel()] *= 0.0
