@@ -128,7 +128,23 @@ def test_f1_7_two_packs_are_shown_side_by_side_and_not_merged() -> None:
 def test_shipped_packs_say_what_they_are(name: str, judge: Judge) -> None:
     pack = load_pack(name)
     assert pack.kind == ("safest" if name == "safest" else "illustrative")
-    assert not judge(pack=pack).gate("leaflet").open
+    found = judge(pack=pack)
+    assert not found.gate("leaflet").open
+    assert found.card("care-pack-safest" if name == "safest" else "care-pack-illustrative") is not None
+
+
+def test_f1_6_a_single_value_has_its_own_review(bench, judge: Judge) -> None:
+    text = "{value: 48 h, expires_on: 2026-12-01, source: [{kind: leaflet, ref: leaflet-004}]}"
+    card = judge(pack=bench.pack(driving__no_drive=text)).card("care-values-review-due")
+    assert card is not None
+    assert card.inputs["parameters"] == ["driving.no_drive"]
+
+
+def test_values_that_come_from_leaflets_only_are_counted(judge: Judge) -> None:
+    card = judge().card("care-pack-provenance")
+    assert card is not None
+    assert "driving.no_drive" in card.inputs["parameters"]
+    assert "fasting.light_meal" not in card.inputs["parameters"]
 
 
 def test_the_safest_pack_leaves_to_the_site_what_only_the_site_can_say() -> None:

@@ -54,6 +54,7 @@ def test_f2_3_uncertain_numbering_asks_for_a_second_person_and_the_way_of_counti
     settled = judge(plan=plan, referral={"level_confirmed_by": ["doc-1", "doc-2"]})
     assert settled.gate("plan-final").open
     assert settled.card("care-numbering-uncertain") is None
+    assert settled.card("care-numbering-confirmed") is not None
     assert judge(plan=plan, referral={"level_confirmed_by": ["doc-1", "doc-1"]}).card(
         "care-numbering-uncertain"
     )

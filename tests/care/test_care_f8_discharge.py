@@ -107,7 +107,9 @@ def test_a_brace_only_where_prescribed(judge: Judge) -> None:
 
 @pytest.mark.parametrize("field", ["start", "type", "discharge_destination", "anaesthesia"])
 def test_a_missing_required_field_yields_no_leaflet(judge: Judge, field: str) -> None:
-    assert not judge(procedure={field: None}).gate("leaflet").open
+    found = judge(procedure={field: None})
+    assert not found.gate("leaflet").open
+    assert (found.card("care-field-missing") is not None) is (field != "anaesthesia")
 
 
 def test_p_pre_05_what_is_not_arranged_is_told(judge: Judge) -> None:
