@@ -52,18 +52,18 @@ def shelled(n: int) -> np.ndarray:
 def test_iterations_hardly_grow_with_the_grid() -> None:
     counts = [solve(*crushed(random_moduli((n, n, n)))).iterations for n in (16, 48)]
     assert counts[1] <= 1.5 * counts[0]
-    assert counts[1] <= 14
+    assert counts[1] <= 10
 
 
 def test_iterations_stay_bounded_at_high_contrast_in_a_thin_shell_with_voids() -> None:
     counts = [solve(*crushed(shelled(n))).iterations for n in (16, 32)]
-    assert max(counts) <= 32
+    assert max(counts) <= 18
 
 
 def test_iterations_stay_bounded_in_porous_bone() -> None:
     modulus = random_moduli((24, 24, 24), low=2.0, high=20000.0, voids=0.3)
     modulus[[0, -1]] = 300.0
-    assert solve(*crushed(modulus)).iterations <= 40
+    assert solve(*crushed(modulus)).iterations <= 24
 
 
 @pytest.mark.parametrize("shape", [(17, 23, 29), (33, 9, 50), (1, 1, 40), (40, 1, 1), (5, 31, 16), (1, 1, 1)])
@@ -81,7 +81,7 @@ def test_any_size_converges(shape: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 3.0), (0.4, 0.4, 1.0)])
 def test_flat_voxels_converge(spacing: tuple[float, float, float]) -> None:
     solution = solve(*crushed(random_moduli((12, 24, 24)), spacing))
-    assert solution.iterations <= 60
+    assert solution.iterations <= 20
 
 
 def test_the_number_of_threads_changes_nothing_beyond_rounding() -> None:
