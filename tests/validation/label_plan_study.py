@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from path_study import AXES, exact_margins_mm
+from path_study import exact_margins_mm
 
 from endplate.anatomy import assess
 from endplate.devices.cannulas import cannula
@@ -176,6 +176,3 @@ def measured_case(seed: int, phantom: Phantom, level: str, labelling: Labelling)
         pedicles=tuple(pedicles),
         not_measured=missing,
     )
-
-
-__all__ = ["AXES", "PlanCase", "clicked_phantom", "dice", "measured_case", "plan_study"]

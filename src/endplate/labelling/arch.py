@@ -81,6 +81,8 @@ def find_arches(image: Volume, bodies: Sequence[LabelledBody]) -> Arches:
     labels = claim(
         _costs(values, free, grid.step_mm), _marks_in(marked, free), ELSEWHERE, min(delay, COST_MAX)
     )
+    # The outermost layer is closed to the growth: it takes what stands beside it, so that a cut vertebra is seen.
+    labels = np.where(free & (labels == 0), spread(labels, 1), labels)
     labels[labels == ELSEWHERE] = len(found) + 1
     filled = _whole(labels, body, tube, values, share, found, grid.step_mm)
     return _on_image(grid, filled, share, tube, found, canals, marked)
