@@ -10,7 +10,8 @@ import pytest
 
 import endplate.care
 from endplate.care.model import Evaluation
-from endplate.care.pack import SHIPPED, Pack, differences, load_pack
+from endplate.care.pack import SHIPPED, Pack, load_pack
+from endplate.care.pack_differences import differences
 from endplate.care.parameters import parameters
 from endplate.errors import InputError
 from endplate.sources import value

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from endplate.care.case import Case, parse_case, read_case
     from endplate.care.model import Evaluation
-    from endplate.care.pack import Pack, differences, load_pack
+    from endplate.care.pack import Pack, load_pack
+    from endplate.care.pack_differences import differences
     from endplate.care.planview import PlanView, parse_plan, read_plan
 
 __all__ = [
@@ -34,7 +35,7 @@ _PLACES = {
     "Evaluation": "model",
     "Pack": "pack",
     "PlanView": "planview",
-    "differences": "pack",
+    "differences": "pack_differences",
     "load_pack": "pack",
     "parse_case": "case",
     "parse_plan": "planview",

@@ -13,49 +13,18 @@ from typing import Any
 
 from endplate.care.model import RiskNumber
 from endplate.care.pack_schema import check_shape
-from endplate.care.parameters import Parameter, parameters
-from endplate.care.quantities import measure, plain, read_value, words
-from endplate.care.times import Span, parse_span
-from endplate.care.wording import forbidden_claims
+from endplate.care.pack_values import PackValue, read_date, read_leaf, read_span
+from endplate.care.parameters import parameters
+from endplate.care.times import Span
 from endplate.care.yamlfile import YamlFile, nearest
 from endplate.errors import InputError
-from endplate.sources import citations, value
+from endplate.sources import value
 
 SHIPPED = ("leaflet-000", "leaflet-001", "leaflet-002", "leaflet-003", "leaflet-004", "safest")
 """Packs that come with Endplate: the five leaflets as published, and the safest choices."""
 
 DEPTH_MAX = 5
 """Packs that extend one another; more is a mistake."""
-
-
-@dataclass(frozen=True)
-class SourceRef:
-    """Where a value comes from."""
-
-    kind: str
-    """``leaflet``, ``guideline`` or ``local``."""
-    ref: str
-    """A citation key, or for a local source who decided."""
-    says: str = ""
-
-
-@dataclass(frozen=True)
-class PackValue:
-    """One value of a pack with all that explains it."""
-
-    key: str
-    value: Any
-    source: tuple[SourceRef, ...]
-    origin: str
-    """Id of the pack that set it."""
-    why: str = ""
-    override_reason: str = ""
-    expires_on: dt.date | None = None
-
-    @property
-    def citations(self) -> tuple[str, ...]:
-        """Citation keys; a local source stands as ``local:WHO``."""
-        return tuple(ref.ref if ref.kind != "local" else f"local:{self.origin}" for ref in self.source)
 
 
 @dataclass(frozen=True)
@@ -184,7 +153,7 @@ def _build(file: YamlFile, parent: Pack | None, content: bytes) -> Pack:
         )
     values = dict(parent.values) if parent else {}
     for key, leaf in (file.values.get("parameters") or {}).items():
-        values[key] = _value(file, key, leaf, values.get(key), head)
+        values[key] = read_leaf(file, key, leaf, values.get(key), head)
     pack = Pack(
         id=head["id"],
         version=str(head["version"]),
@@ -194,9 +163,9 @@ def _build(file: YamlFile, parent: Pack | None, content: bytes) -> Pack:
         jurisdiction=head["jurisdiction"],
         values=values,
         review_by=head["review"]["by"],
-        reviewed_on=_date(file, ("pack", "review", "on"), head["review"]["on"]),
-        expires_on=_date(file, ("pack", "review", "expires"), head["review"]["expires"]),
-        grace=_span(file, ("pack", "grace"), head.get("grace", "P0D")),
+        reviewed_on=read_date(file, ("pack", "review", "on"), head["review"]["on"]),
+        expires_on=read_date(file, ("pack", "review", "expires"), head["review"]["expires"]),
+        grace=read_span(file, ("pack", "grace"), head.get("grace", "P0D")),
         verified=frozenset(file.values.get("verified") or {}) | (parent.verified if parent else frozenset()),
         risk_numbers={**(parent.risk_numbers if parent else {}), **_risk_numbers(file)},
         sha256=hashlib.sha256(content + (parent.sha256.encode() if parent else b"")).hexdigest(),
@@ -221,88 +190,6 @@ def _build(file: YamlFile, parent: Pack | None, content: bytes) -> Pack:
     return pack
 
 
-def _value(
-    file: YamlFile, key: str, leaf: Mapping[str, Any], parent: PackValue | None, head: Mapping[str, Any]
-) -> PackValue:
-    place = ("parameters", key)
-    entry = parameters().get(key)
-    if entry is None:
-        raise file.fault(
-            place, f"{key!r} is no parameter{nearest(key, parameters())}.", "See the list in docs/care."
-        )
-    try:
-        typed = read_value(entry.kind, leaf["value"])
-    except (ValueError, TypeError) as error:
-        raise file.fault((*place, "value"), f"{key}: {error}.", f"{entry.meaning}.") from error
-    _check_limits(file, entry, typed)
-    source = tuple(
-        SourceRef(kind=ref["kind"], ref=ref["ref"], says=str(ref.get("says", ""))) for ref in leaf["source"]
-    )
-    for index, ref in enumerate(source):
-        if ref.kind != "local" and ref.ref not in citations():
-            raise file.fault(
-                (*place, "source", str(index), "ref"),
-                f"{key}: there is no source {ref.ref!r}{nearest(ref.ref, citations())}.",
-                "Name a registered source, or use kind: local and say who decided.",
-            )
-    local = any(ref.kind == "local" for ref in source)
-    illustrative = head["kind"] == "illustrative"
-    if entry.forbids(typed) and not illustrative:
-        raise file.fault(
-            (*place, "value"),
-            f"{key}: {words(entry.kind, typed)!r} was published but must not be used: {entry.meaning.lower()}.",
-            "Choose one of the other values.",
-        )
-    if not entry.listed(typed) and not local:
-        raise file.fault(
-            (*place, "value"),
-            f"{key}: {words(entry.kind, typed)!r} is none of the published choices.",
-            "Choose one of them, or add a source of kind local that says who decided.",
-        )
-    if entry.kind == "text" and not illustrative and forbidden_claims(typed):
-        claim = forbidden_claims(typed)[0]
-        raise file.fault((*place, "value"), f"{key}: the text says {claim!r}.", "Say it without that claim.")
-    reason = str(leaf.get("override_reason", "")).strip()
-    before = None if parent is None else parent.value
-    if entry.against(before, typed) and not reason and not illustrative:
-        was = "" if before is None else f" from {words(entry.kind, before)} (pack {parent and parent.origin})"
-        raise file.fault(
-            place,
-            f"{key}: the change{was} to {words(entry.kind, typed)} goes against the safe direction "
-            f"({_direction(entry)}) and has no reason.",
-            "Add override_reason, or keep the parent's value.",
-        )
-    expires = leaf.get("expires_on")
-    return PackValue(
-        key=key,
-        value=typed,
-        source=source,
-        origin=head["id"],
-        why=str(leaf.get("why", "")),
-        override_reason=reason,
-        expires_on=None if expires is None else _date(file, (*place, "expires_on"), expires),
-    )
-
-
-def _check_limits(file: YamlFile, entry: Parameter, typed: Any) -> None:
-    if entry.limits is None:
-        return
-    low, high = entry.limits
-    if not low <= measure(entry.kind, typed) <= high:
-        unit = {"duration": " hours", "mass": " kg", "temperature": " °C"}.get(entry.kind, "")
-        raise file.fault(
-            ("parameters", entry.key, "value"),
-            f"{entry.key}: {words(entry.kind, typed)} is not between {low:g} and {high:g}{unit}.",
-            "Check number and unit; nothing is scaled or guessed.",
-        )
-
-
-def _direction(entry: Parameter) -> str:
-    if entry.within is not None:
-        return f"between {entry.within[0]:g} and {entry.within[1]:g} hours"
-    return {"union": "nothing taken away", "true": "yes", "false": "no"}.get(entry.safe, entry.safe)
-
-
 def _risk_numbers(file: YamlFile) -> dict[str, tuple[RiskNumber, ...]]:
     found = {}
     for risk, entries in (file.values.get("risk_numbers") or {}).items():
@@ -319,46 +206,3 @@ def _risk_numbers(file: YamlFile) -> dict[str, tuple[RiskNumber, ...]]:
                 ) from error
         found[risk] = tuple(numbers)
     return found
-
-
-def _span(file: YamlFile, place: tuple[str, ...], raw: Any) -> Span:
-    try:
-        return parse_span(raw)
-    except (ValueError, TypeError) as error:
-        raise file.fault(place, f"{error}.", "Write it as in P30D.") from error
-
-
-def _date(file: YamlFile, place: tuple[str, ...], raw: Any) -> dt.date:
-    try:
-        return dt.date.fromisoformat(str(raw)[:10])
-    except ValueError as error:
-        raise file.fault(place, "this is no date.", "Write it as in 2026-11-20.") from error
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One parameter that differs between packs: the words of each, in the packs' order."""
-
-    key: str
-    meaning: str
-    values: tuple[str, ...]
-    sources: tuple[tuple[str, ...], ...]
-
-
-def differences(packs: tuple[Pack, ...]) -> tuple[Difference, ...]:
-    """Where packs differ, side by side; nothing is merged."""
-    rows = []
-    for key, entry in parameters().items():
-        found = [pack.values.get(key) for pack in packs]
-        if len({None if leaf is None else repr(plain(leaf.value)) for leaf in found}) > 1:
-            rows.append(
-                Difference(
-                    key=key,
-                    meaning=entry.meaning,
-                    values=tuple(
-                        "not set" if leaf is None else words(entry.kind, leaf.value) for leaf in found
-                    ),
-                    sources=tuple(() if leaf is None else leaf.citations for leaf in found),
-                )
-            )
-    return tuple(rows)

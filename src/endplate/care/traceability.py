@@ -12,7 +12,8 @@ from typing import Any
 
 from endplate.care.case import Case
 from endplate.care.model import Evaluation
-from endplate.care.pack import SHIPPED, differences, load_pack
+from endplate.care.pack import SHIPPED, load_pack
+from endplate.care.pack_differences import differences
 from endplate.care.pack_schema import pack_schema
 from endplate.care.parameters import parameters
 from endplate.care.quantities import words
