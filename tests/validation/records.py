@@ -34,6 +34,22 @@ GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     ),
     "anatomy: lesions": ("anatomy", FOUND_IN_BONE["lesions"], ()),
     "anatomy: implants": ("anatomy", FOUND_IN_BONE["implants"], ()),
+    "mechanics: strength": (
+        "mechanics",
+        (
+            "caps",
+            "interval",
+            "laws",
+            "orient",
+            "plasticity",
+            "platen",
+            "pressing",
+            "ramp",
+            "specimen",
+            "tissue",
+        ),
+        (),
+    ),
     "imaging: what kind of scan": (
         "imaging",
         (
@@ -60,6 +76,8 @@ CONSTANTS_OF = {
     "anatomy: lesions": ("lesions",),
     "anatomy: implants": ("implants", "transitional"),
     "imaging: what kind of scan": ("attenuation", "calibration", "internal_calibration", "scan_character"),
+    "mechanics: strength": ("mechanics",),
+    "labelling": ("labelling_arch", "labelling_bodies"),
     "synthetic": ("synthetic", "norms", "phantom_scanner"),
 }
 """Files of constants that a room or a part of one reads; only their values count."""

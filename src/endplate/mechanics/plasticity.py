@@ -15,16 +15,17 @@ from endplate.errors import UsageError
 from endplate.mechanics.compiled import kernel
 from endplate.mechanics.element import FloatArray
 from endplate.mechanics.problem import VoxelModel
-from endplate.sources import value
 
 Criterion = Literal["tresca", "von-mises", "drucker-prager"]
 """Tresca is Mohr-Coulomb with equal yield in tension and compression, as the public benchmark has it."""
 
-Flow = Literal["isochoric", "crushable"]
-"""Isochoric: pressure stays elastic (metals, the benchmark). Crushable: all of the stress is cut back (foam)."""
+Flow = Literal["isochoric", "crushable", "capped"]
+"""Isochoric: pressure stays elastic (metals, the benchmark). Crushable: all of the stress is cut back (foam).
+Capped: isochoric, and bone between stiff neighbours is crushed too once its greatest compression exceeds the yield
+stress."""
 
 CRITERIA: dict[Criterion, int] = {"tresca": 0, "von-mises": 1, "drucker-prager": 2}
-FLOWS: dict[Flow, int] = {"isochoric": 0, "crushable": 1}
+FLOWS: dict[Flow, int] = {"isochoric": 0, "crushable": 1, "capped": 2}
 
 STRAINS = 6
 """Components: xx, yy, zz, xy, xz, yz (engineering)."""
@@ -59,11 +60,6 @@ class Yielding:
                 f"{self.tension_ratio:g}.",
                 do=f"Criteria: {', '.join(CRITERIA)}; flow: {', '.join(FLOWS)}; ratio above 0, at most 1.",
             )
-
-    @classmethod
-    def pressure_dependent(cls) -> Yielding:
-        """Drucker-Prager with the tension ratio of vertebral bone, crushable."""
-        return cls("drucker-prager", "crushable", float(value("bone.yield_tension_ratio")))
 
     @property
     def text(self) -> str:
@@ -181,8 +177,9 @@ def _update(  # noqa: PLR0912, PLR0915 - one loop nest over voxels
                 mean = (s[0] + s[1] + s[2]) / 3.0
                 x, y, z = s[0] - mean, s[1] - mean, s[2] - mean
                 j2 = 0.5 * (x * x + y * y + z * z) + s[3] * s[3] + s[4] * s[4] + s[5] * s[5]
-                if criterion == 0:
-                    root = np.sqrt(j2) + 1e-30
+                root = np.sqrt(j2) + 1e-30
+                lowest = 0.0  # least principal value of the shear part
+                if criterion == 0 or flow == 2:
                     j3 = (
                         x * (y * z - s[5] * s[5])
                         - s[3] * (s[3] * z - s[5] * s[4])
@@ -190,31 +187,39 @@ def _update(  # noqa: PLR0912, PLR0915 - one loop nest over voxels
                     )
                     cosine = 1.5 * np.sqrt(3.0) * j3 / (root * root * root)
                     angle = np.arccos(min(1.0, max(-1.0, cosine))) / 3.0
-                    stress = 2.0 / np.sqrt(3.0) * root * (np.cos(angle) - np.cos(angle + 2.0 * np.pi / 3.0))
-                elif criterion == 1:
-                    stress = np.sqrt(3.0 * j2)
-                else:
+                    highest = 2.0 / np.sqrt(3.0) * root * np.cos(angle)
+                    lowest = 2.0 / np.sqrt(3.0) * root * np.cos(angle + 2.0 * np.pi / 3.0)
+                shear, pressure = np.sqrt(3.0) * root, 0.0
+                if criterion == 0:
+                    shear = highest - lowest
+                elif criterion == 2:
                     # Touches the uniaxial yield stress in compression and `ratio` times it in tension.
-                    stress = (1.0 + ratio) / (2.0 * ratio) * np.sqrt(3.0 * j2) + (1.0 - ratio) / (
-                        2.0 * ratio
-                    ) * 3.0 * mean
+                    shear *= (1.0 + ratio) / (2.0 * ratio)
+                    pressure = (1.0 - ratio) / (2.0 * ratio) * 3.0 * mean
+                top = limit[k, j, i]
+                part, whole = 1.0, 1.0  # what is left of the shear part, then of all of the stress
+                if shear + pressure > top:
+                    if flow == 1:
+                        whole = top / (shear + pressure)
+                    else:
+                        part = max(top - pressure, 0.0) / shear
+                if flow == 2:
+                    crush = -(mean + part * lowest)
+                    if crush > top:
+                        whole = top / crush
                 for c in range(6):
                     d[c] = 0.0
-                if stress > limit[k, j, i]:
+                if part < 1.0 or whole < 1.0:
                     count += 1
-                    excess = 1.0 - limit[k, j, i] / stress
-                    if flow == 0:
-                        s[0], s[1], s[2] = x, y, z
-                    if flow == 0 and criterion == 2:
-                        # Only the shear part is cut back: as far as the cone asks at this pressure.
-                        room = limit[k, j, i] - (1.0 - ratio) / (2.0 * ratio) * 3.0 * mean
-                        shear = (1.0 + ratio) / (2.0 * ratio) * np.sqrt(3.0 * j2)
-                        excess = 1.0 - max(room, 0.0) / shear if shear > 0.0 else 0.0
+                    for c in range(3):
+                        s[c] -= whole * (mean + part * (s[c] - mean))
+                    for c in range(3, 6):
+                        s[c] -= whole * part * s[c]
                     for c in range(6):
                         total = 0.0
                         for a in range(6):
                             total += compliance[c, a] * s[a]
-                        d[c] = excess * total / scale
+                        d[c] = total / scale
                 any_strain = 0.0
                 for c in range(6):
                     d[c] += before[c, k, j, i]

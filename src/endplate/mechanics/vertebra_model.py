@@ -82,6 +82,9 @@ def vertebra_specimen(
     told = list(made.findings)
     if not found.vertebra.complete:
         told.append(finding("mechanics-bone-cut", level=level))
+    implants = found.vertebra.implants
+    if implants is not None and implants.cement_ml + implants.metal_in_bone_ml > 0.0:
+        told.append(finding("mechanics-cement-inside", level=level))
     return replace(made, findings=tuple(told))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from endplate.cli import options
 from endplate.cli.manner import SAFETY, Manner
 
 if TYPE_CHECKING:
+    from endplate.mechanics import plasticity
     from endplate.mechanics.pressing import StrengthOptions
     from endplate.mechanics.strength_model import StrengthDocument
 
@@ -88,6 +89,15 @@ Transverse = Annotated[
 Criterion = Annotated[
     str, typer.Option("--yield", metavar="NAME", help="tresca, von-mises or drucker-prager.")
 ]
+FlowName = Annotated[
+    str,
+    typer.Option(
+        "--flow",
+        metavar="NAME",
+        help="isochoric (as metals and the benchmark), capped (bone between stiff layers is crushed too) or "
+        "crushable (foam).",
+    ),
+]
 Whole = Annotated[bool, typer.Option("--whole", help="In a case: the whole vertebra, not the body alone.")]
 
 
@@ -107,6 +117,7 @@ def strength(
     free_tilt: FreeTilt = False,
     transverse: Transverse = False,
     criterion: Criterion = "tresca",
+    flow: FlowName = "isochoric",
     whole: Whole = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -130,6 +141,7 @@ def strength(
         tilting=free_tilt,
         transverse=transverse,
         criterion=criterion,
+        flow=flow,
         linear_only=linear_only,
         voxel_mm=voxel_mm,
         whole=whole,
@@ -253,6 +265,7 @@ def _options(
     tilting: bool,
     transverse: bool,
     criterion: str,
+    flow: str,
     linear_only: bool,
     voxel_mm: float | None,
     whole: bool,
@@ -260,16 +273,12 @@ def _options(
 ) -> StrengthOptions:
     from endplate.mechanics.caps import parse_caps
     from endplate.mechanics.laws import DEFAULT_LAW, density_law
-    from endplate.mechanics.plasticity import CRITERIA, Yielding
+    from endplate.mechanics.plasticity import Yielding
     from endplate.mechanics.pressing import StrengthOptions
+    from endplate.sources import value
 
-    named = next((one for one in CRITERIA if one == criterion), None)
-    if named == "drucker-prager":
-        yielding = Yielding.pressure_dependent()
-    elif named is None:
-        yielding = Yielding(criterion)  # type: ignore[arg-type]  # says what there is
-    else:
-        yielding = Yielding(named)
+    ratio = float(value("bone.yield_tension_ratio")) if criterion == "drucker-prager" else 1.0
+    yielding = Yielding(cast("plasticity.Criterion", criterion), cast("plasticity.Flow", flow), ratio)
     made = StrengthOptions(
         law=density_law(law or DEFAULT_LAW).name,
         hold="clamped" if clamped else "free",
