@@ -11,13 +11,14 @@ from xray_maker import LATERAL, body_ct, view
 from endplate.errors import InputError
 from endplate.fluoroscopy.materials import material
 from endplate.fluoroscopy.patient import Patient
-from endplate.fluoroscopy.render import Filling, Scene, Settings, hold, prepare, render
+from endplate.fluoroscopy.render import Filling, Scene, Settings, field_findings, hold, prepare, render
 from endplate.fluoroscopy.scatter import Scatter
 from endplate.fluoroscopy.shapes import cylinder, sphere
 from endplate.fluoroscopy.spectrum import spectrum
 from endplate.fluoroscopy.tools import Tool, needle
 from endplate.fluoroscopy.view import Collimation
 from endplate.fluoroscopy.visible import visible_cement
+from endplate.imaging.carm import CArmPose
 from endplate.imaging.volume import Volume
 
 PLAIN = Settings(noise=False, scatter=Scatter(0.0, 30.0), kvp=80.0, marked=False)
@@ -125,6 +126,9 @@ def test_the_collimator_closes_where_the_ct_ends() -> None:
     assert field[44:52, 20:76].all()
     whole = Patient(body_ct()).paths(view()).field
     assert whole.all()
+    steep = render(view(CArmPose(180.0, 35.0)), short, None, PLAIN)
+    assert [one.code for one in field_findings(steep)] == ["xray-field-closed"]
+    assert field_findings(render(view(), short, None, PLAIN)) == ()
     # A table below the patient is no part of the body.
     ct = body_ct(bone=False)
     hu = np.array(ct.data)

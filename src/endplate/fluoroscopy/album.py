@@ -20,7 +20,7 @@ from endplate.fluoroscopy.letters import ROWS, write
 from endplate.fluoroscopy.markers import SIMULATED, sides
 from endplate.fluoroscopy.patient import Patient
 from endplate.fluoroscopy.plan_views import BullsEye, PlanShots, plan_shots
-from endplate.fluoroscopy.render import Frame, Scene, Settings, render
+from endplate.fluoroscopy.render import Frame, Scene, Settings, field_findings, render
 from endplate.fluoroscopy.sequence import planned_needle, scene_of
 from endplate.fluoroscopy.view import View
 from endplate.imaging.geometry import FloatArray
@@ -221,7 +221,7 @@ def _picture(frame: Frame, told: _Told, view: View) -> XrayPicture:
         width=columns,
         height=rows,
         ring_px=outline,
-        findings=told.findings,
+        findings=(*told.findings, *field_findings(frame)),
         png_base64=_packed(frame.pixels),
     )
 

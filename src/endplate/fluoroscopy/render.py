@@ -25,7 +25,7 @@ from endplate.fluoroscopy.scatter import Scatter, coarse, scatter_of, veil
 from endplate.fluoroscopy.tools import Tool, tool_paths
 from endplate.fluoroscopy.view import Shown, View, as_shown
 from endplate.imaging.volume import Volume
-from endplate.sources import value
+from endplate.sources import Finding, finding, value
 
 Float32 = NDArray[np.float32]
 Grey = NDArray[np.uint8]
@@ -292,6 +292,14 @@ def prepare(view: View, patient: Patient, settings: Settings | None = None) -> P
             kept.popitem(last=False)
     kept.move_to_end(key)
     return kept[key]
+
+
+def field_findings(frame: Frame) -> tuple[Finding, ...]:
+    """A warning where so little of the field is open that the picture hardly shows anything."""
+    share = float(frame.field.mean())
+    if share >= float(value("xray.least_open_field")):
+        return ()
+    return (finding("xray-field-closed", percent=100.0 * share),)
 
 
 def hold(frame: Frame) -> Frame:
