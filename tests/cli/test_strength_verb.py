@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from endplate.case.folder import read_manifest
+from endplate.case.stage import CaseFiles
+from endplate.errors import UsageError
+from endplate.imaging.calibration import Calibration
 from endplate.imaging.volume import Volume
 from endplate.imaging.write import write_nifti
 from endplate.mechanics.laws import density_law
+from endplate.mechanics.pressing import StrengthOptions, press
+from endplate.mechanics.vertebra_model import segment_specimen, vertebra_specimen
 
 Cli = Callable[..., Any]
 
@@ -109,3 +115,27 @@ def test_ids_that_are_not_in_the_mask_fail_the_gate(
     )
     assert said.code == 4
     assert json.loads(said.out)["error"]["code"] == code
+
+
+def test_two_levels_with_their_disc_are_one_model(assessed_case: Path) -> None:
+    manifest = read_manifest(assessed_case)
+    record = {key: sha for stage in manifest.stages.values() for key, sha in stage.outputs.items()}
+    case = CaseFiles(assessed_case, record)
+    assert case.scan.image is not None
+    assert case.scan.labels is not None
+    assert case.spine is not None
+    names = [one.level for one in case.spine.levels if one.complete][:2]
+    options = StrengthOptions(voxel_mm=3.0, linear_only=True)
+    line = Calibration.line(0.8, 0.0)
+    both = segment_specimen(case.scan.image, case.scan.labels, case.spine, names, line, options)
+    assert both.disc is not None
+    assert both.disc.any()
+    assert not (both.disc & both.bone).any()
+    pair = press(both, options)
+    single = press(
+        vertebra_specimen(case.scan.image, case.scan.labels, case.spine, names[0], line, options), options
+    )
+    # A soft disc between: far softer than one body, and both bodies carry the same force.
+    assert pair.stiffness_n_per_mm < 0.5 * single.stiffness_n_per_mm
+    with pytest.raises(UsageError, match="two or three"):
+        segment_specimen(case.scan.image, case.scan.labels, case.spine, names[:1], line, options)
