@@ -57,8 +57,9 @@ bench: $(VENV)/.installed ## benchmarks: one JSON line a case
 validate: $(VENV)/.installed-test ## heavy validation against analytic and published values
 	NUMBA_CACHE_DIR=$(NUMBA_CACHE) $(BIN)/python -m pytest -m validate
 
-docs: $(VENV)/.installed ## generate docs/cli.md and docs/schema from the code
+docs: $(VENV)/.installed ## generate docs/cli.md, docs/schema and the tables of docs/care from the code
 	@$(BIN)/python -m endplate.cli.reference docs
+	@$(BIN)/python -m endplate.care.traceability docs/care
 
 clean: ## remove caches and built files
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-case
