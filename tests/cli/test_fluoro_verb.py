@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 import toy_spine
 from xray_toy import write_case, xray_plan
 
+from endplate.imaging.volume import Volume
 from endplate.planning.model import Plan
 
 SMALL = ("--pixels", "128", "--magnify", "1.5")
@@ -106,6 +107,55 @@ def test_forms_and_cases_that_do_not_fit(cli: Any, case: Path, tmp_path: Path) -
     said = cli("fluoro", case, *SMALL, "--behind", "--out", tmp_path / "x.dcm", "--json")
     assert json.loads(said.out)["error"]["code"] == "xa-mirrored"
     assert cli("fluoro", tmp_path, "--out", tmp_path / "x.png", "--json").code == 3
+
+
+def test_the_frame_of_reference_of_the_ct_that_the_case_was_made_from(
+    cli: Any, case: Path, tmp_path: Path
+) -> None:
+    image, _ = toy_spine.toy_volumes()
+    for name, shift in (("own", 0.0), ("other", 7.0)):
+        (tmp_path / name).mkdir()
+        for k in (59, 60, 61):
+            write_slice(tmp_path / name / f"{k}.dcm", image, k, shift)
+    out = tmp_path / "x.dcm"
+    said = cli("fluoro", case, *SMALL, "--ct", tmp_path / "own", "--out", out, "--json")
+    assert said.code == 0, said.err
+    assert pydicom.dcmread(out).FrameOfReferenceUID == "1.2.3.9"
+    assert json.loads(said.out)["geometry"]["frame_of_reference_uid"] == "1.2.3.9"
+    for wrong, code in (
+        (tmp_path / "other", "fluoro-other-ct"),
+        (case / "image.nii.gz", "fluoro-ct-not-dicom"),
+    ):
+        said = cli("fluoro", case, *SMALL, "--ct", wrong, "--out", tmp_path / "y.dcm", "--json")
+        assert json.loads(said.out)["error"]["code"] == code
+
+
+def write_slice(path: Path, image: Volume, k: int, shift_mm: float) -> None:
+    """One classic CT slice, rows toward the patient's left and back, at slice k of a RAS volume."""
+    columns, rows, _ = image.shape
+    x, y, z = image.to_world((columns - 1, rows - 1, k))
+    slice_ = pydicom.Dataset()
+    slice_.file_meta = pydicom.dataset.FileMetaDataset()
+    slice_.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    slice_.file_meta.MediaStorageSOPClassUID = slice_.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    slice_.file_meta.MediaStorageSOPInstanceUID = slice_.SOPInstanceUID = f"1.2.3.4.{k}"
+    slice_.StudyInstanceUID, slice_.SeriesInstanceUID, slice_.FrameOfReferenceUID = (
+        "1.2.3",
+        "1.2.3.4",
+        "1.2.3.9",
+    )
+    slice_.Modality, slice_.PatientName, slice_.PatientID = "CT", "", ""
+    slice_.SeriesNumber, slice_.InstanceNumber = 1, k
+    slice_.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    slice_.ImagePositionPatient = [-x + shift_mm, -y, z]
+    slice_.PixelSpacing, slice_.SliceThickness = [1.0, 1.0], 1.25
+    slice_.Rows, slice_.Columns = rows, columns
+    slice_.SamplesPerPixel, slice_.PhotometricInterpretation, slice_.PixelRepresentation = 1, "MONOCHROME2", 1
+    slice_.BitsAllocated = slice_.BitsStored = 16
+    slice_.HighBit = 15
+    slice_.RescaleSlope, slice_.RescaleIntercept = 1, 0
+    slice_.PixelData = np.ascontiguousarray(image.data[::-1, ::-1, k].T).astype("<i2").tobytes()
+    pydicom.dcmwrite(path, slice_, enforce_file_format=True)
 
 
 def test_a_level_without_a_needle_on_that_side(cli: Any, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from endplate.fluoroscopy.xa import Belonging, xa_bytes
 from endplate.imaging.carm import CArmPose
 from endplate.imaging.dicom_reference import SourceSeries, source_series
 from endplate.imaging.levels import parse_level
+from endplate.imaging.volume import Volume
 from endplate.papers import png
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
 from endplate.sources import value
@@ -38,6 +39,9 @@ NAMES = {
 """Views by name, and what they are called on the picture."""
 
 VIEWS = tuple(NAMES)
+
+SAME_PLACE_MM = 0.2
+"""The first voxels of two images of one scan lie no further apart."""
 
 STILLS = (".png", ".dcm")
 PLAYED = (".html",)
@@ -131,9 +135,39 @@ def shoot_case(folder: Path, shot: Shot, out: Path) -> Mapping[str, Any]:
         patient = Patient(image)
         name = f"{NAMES[shot.view]} {level.level}"
         run = _taken(view, patient, advances, settings, shot, out, name)
-        series = None if shot.ct is None else source_series(shot.ct)
+        series = None if shot.ct is None else _series_of(shot.ct, image)
         written = _write(run, out, name, Belonging(record[IMAGE], series))
     return _document(shot, level, run, reached, written, series)
+
+
+def _series_of(ct: Path, image: Volume) -> SourceSeries | None:
+    """The DICOM series of the case's CT; a frame of reference of another scan would put the pictures elsewhere."""
+    series = source_series(ct)
+    if series is None:
+        raise UsageError(
+            "fluoro-ct-not-dicom",
+            f"{ct.name} is no DICOM, so it has no frame of reference.",
+            intact="The case is unchanged.",
+            do="Name the DICOM that the case was made from, or leave --ct out.",
+        )
+    last = np.array(image.shape) - 1
+    ends = [(0, int(n)) for n in last]
+    corners = [
+        np.where(np.arange(3) == axis, last // 2, (a, b, c))
+        for axis in range(3)
+        for a in ends[0]
+        for b in ends[1]
+        for c in ends[2]
+    ]
+    for x, y, z in image.to_world(np.array(corners)):
+        if series.images and series.nearest((-x, -y, z), SAME_PLACE_MM) is not None:
+            return series
+    raise UsageError(
+        "fluoro-other-ct",
+        f"No image of {ct.name} lies where the case's CT has one.",
+        intact="The case is unchanged.",
+        do="Name the DICOM that the case was made from; a resampled scan (tilted gantry) has no such images.",
+    )
 
 
 def _check(shot: Shot, out: Path) -> None:
