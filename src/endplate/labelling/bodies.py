@@ -126,7 +126,7 @@ def grow_body(
         elif turn > 1:
             axes, drum = follow(axes, drum)
         room = (_room(axes, half, seed.ras_mm, beside[0]), _room(axes, half, seed.ras_mm, beside[1]))
-        drum = search_plates(field, axes, drum, found.scale_hu_mm, room)
+        drum = search_plates(field, axes, drum, room)
     found = bridge_roots(search(field, axes, drum, PASSES[-1]))
     found = bridge_roots(refine_edges(found, field))
     signs = read_signs(found, field, image, seed.ras_mm, level_size(seed.level), scale)

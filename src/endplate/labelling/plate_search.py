@@ -49,7 +49,7 @@ def plate_graph() -> PlateGraph:
 
 
 def search_plates(
-    field: LocalField, axes: Axes, drum: Drum, scale: float, room: tuple[FloatArray | None, FloatArray | None]
+    field: LocalField, axes: Axes, drum: Drum, room: tuple[FloatArray | None, FloatArray | None]
 ) -> Drum:
     """Find both endplates of a drum anew.
 
@@ -57,16 +57,14 @@ def search_plates(
     ----------
     field, axes, drum:
         The image, the body's frame and what is known of the body.
-    scale:
-        HU per mm of a clear edge.
     room:
         Heights over the map, shape (PLATE_NODES,)*2, that the upper endplate must stay below and the lower above
         (middle of the discs); ``None`` where there is no neighbour.
     """
     upper, lower = drum.upper, drum.lower
     for _ in range(2):
-        upper = _search(field, axes, drum, lower, upper, 1.0, scale, room[0])
-        lower = _search(field, axes, drum, upper, lower, -1.0, scale, room[1])
+        upper = _search(field, axes, drum, lower, upper, 1.0, room[0])
+        lower = _search(field, axes, drum, upper, lower, -1.0, room[1])
     return Drum(drum.half_width_mm, drum.half_depth_mm, upper, lower)
 
 
@@ -77,7 +75,6 @@ def _search(
     base: FloatArray,
     usual: FloatArray,
     sign: float,
-    scale: float,
     room: FloatArray | None,
 ) -> FloatArray:
     """One endplate above (sign 1) or below (sign -1) the opposite one."""
@@ -98,12 +95,14 @@ def _search(
         normal = np.array([along, across, sign]) / np.sqrt(1.0 + along**2 + across**2)
         _, fall = field.rays(axes, points, np.broadcast_to(normal, (len(points), 3)))
         drop = np.maximum(drop, fall)
+    # The clear edge of this endplate itself: thick slices blur it more than the side wall.
+    steepest = drop[graph.inside.ravel()].max(axis=1)
+    scale = max(float(np.median(steepest)), float(value("labelling.least_edge_hu_mm")))
     edge = np.clip(drop / scale, -0.5, float(weights["edge_cap"]))
     cost = -float(weights["edge"]) * edge
     cost += float(weights["crossed"]) * crossed(
-        drop,
+        (drop / scale).astype(np.float32),
         np.full(len(points), STEP_MM),
-        scale,
         float(weights["crossed_tolerance"]),
         float(weights["crossed_lag_mm"]),
         float(weights["crossed_most"]),

@@ -168,7 +168,8 @@ def _step(
     size = level_size(here.seed.level)
     spacing = level_size(name).spacing_below_mm if sign > 0.0 else size.spacing_below_mm
     # From this body's own endplate: a collapsed body is nearer to its neighbour than the table has it.
-    own = 0.5 * surface.drum.height_mm
+    plate = surface.drum.upper if sign > 0.0 else surface.drum.lower
+    own = float(np.median(sign * plate))
     rest = scale * spacing - 0.5 * scale * size.height_mm
     direction = sign * axes.superior
     if len(row) > 1:

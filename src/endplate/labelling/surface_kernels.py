@@ -97,17 +97,17 @@ def sample_rays(field: Any, points: Any, normals: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def crossed(drops: Any, step_mm: Any, scale: Any, tolerance: Any, lag_mm: Any, most: Any) -> Any:
-    """How much outward fall a ray has crossed before each of its samples, in units of ``scale`` × mm.
+def crossed(drops: Any, step_mm: Any, tolerance: Any, lag_mm: Any, most: Any) -> Any:
+    """How much outward fall a ray has crossed before each of its samples, in clear edges × mm.
 
     Parameters
     ----------
     drops:
-        float32, shape (N, K): HU per mm.
+        float32, shape (N, K): falls in units of a clear edge.
     step_mm:
         float64, shape (N,): distance of samples along each ray.
-    scale, tolerance:
-        HU per mm of a clear edge; falls below ``tolerance`` × ``scale`` do not count.
+    tolerance:
+        Falls below this do not count.
     lag_mm:
         Falls nearer than this count for nothing yet: the edge itself is not held against the surface on it.
     most:
@@ -118,7 +118,7 @@ def crossed(drops: Any, step_mm: Any, scale: Any, tolerance: Any, lag_mm: Any, m
         lag = int(np.ceil(lag_mm / step_mm[node]))
         total = 0.0
         for step in range(lag, drops.shape[1]):
-            over = drops[node, step - lag] / scale - tolerance
+            over = drops[node, step - lag] - tolerance
             if over > 0.0:
                 total += min(over, 1.0) * step_mm[node]
             out[node, step] = min(total, most)

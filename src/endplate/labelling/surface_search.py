@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,6 @@ class Found:
         The surface.
     edge:
         Shape (N,): outward fall at each node in units of a clear edge.
-    scale_hu_mm:
-        HU per mm of a clear edge in this body.
     inner_hu:
         Median HU of the middle.
     at_limit:
@@ -56,7 +55,6 @@ class Found:
 
     surface: BodySurface
     edge: FloatArray
-    scale_hu_mm: float
     inner_hu: float
     at_limit: float
 
@@ -96,20 +94,22 @@ def search(field: LocalField, axes: Axes, drum: Drum, stage: Pass, limits: Float
     level, drop = field.rays(axes, points, normals)
     spacing = np.linalg.norm(points[:, -1] - points[:, 0], axis=1) / (len(factors) - 1)
     weights = value("labelling.search")
-    scale = _clear_edge(drop, factors)
-    edge = np.clip(drop / scale, -0.5, float(weights["edge_cap"]))
+    plate = nodes.directions[:, 2] ** 8
+    # Thick slices blur the endplates, not the side wall: each has a clear edge of its own.
+    ends = plate > 0.5
+    scale = np.where(ends, _clear_edge(drop[ends], factors), _clear_edge(drop[~ends], factors))
+    relative = (drop / scale[:, None]).astype(np.float32)
+    edge = np.clip(relative, -0.5, float(weights["edge_cap"]))
     inner = level[:, factors < max(0.6, factors[0] + 0.05)]
     inner_hu = float(np.median(inner))
     cost = -float(weights["edge"]) * edge
     cost += float(weights["crossed"]) * crossed(
-        drop,
+        relative,
         spacing,
-        scale,
         float(weights["crossed_tolerance"]),
         float(weights["crossed_lag_mm"]),
         float(weights["crossed_most"]),
     )
-    plate = nodes.directions[:, 2] ** 8
     sd = stage.side_sd * (1.0 - plate) + stage.plate_sd * plate
     cost += 0.5 * ((factors[None, :] - 1.0) / sd[:, None]) ** 2
     if limits is not None:
@@ -127,7 +127,7 @@ def search(field: LocalField, axes: Axes, drum: Drum, stage: Pass, limits: Float
     rows = np.arange(len(chosen))
     at_limit = float(np.mean((chosen == 0) | (chosen == len(factors) - 1)))
     surface = BodySurface(axes, drum, stage.cells, _between(cost, chosen, factors))
-    return Found(surface, edge[rows, chosen].astype(np.float64), scale, inner_hu, at_limit)
+    return Found(surface, edge[rows, chosen].astype(np.float64), inner_hu, at_limit)
 
 
 def _clear_edge(drop: NDArray[np.float32], factors: FloatArray) -> float:
@@ -137,7 +137,7 @@ def _clear_edge(drop: NDArray[np.float32], factors: FloatArray) -> float:
     return max(float(np.percentile(steepest, 50.0)), float(value("labelling.least_edge_hu_mm")))
 
 
-def _between(cost: FloatArray, chosen: NDArray[np.int32], factors: FloatArray) -> FloatArray:
+def _between(cost: NDArray[Any], chosen: NDArray[np.int32], factors: FloatArray) -> FloatArray:
     """Factors between the steps, from a parabola through the costs beside the chosen one."""
     rows = np.arange(len(chosen))
     inner = np.clip(chosen, 1, len(factors) - 2)
