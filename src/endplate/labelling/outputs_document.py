@@ -15,7 +15,7 @@ from endplate.imaging.levels import LEVEL_OF_ID, order
 from endplate.imaging.organ_map import OrganMap
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.labelling.mending import Mending, mend, shifted_names
-from endplate.labelling.mending_checks import check_map
+from endplate.labelling.mending_checks import check_map, is_refused
 from endplate.sources import Finding, finding
 
 
@@ -168,7 +168,7 @@ def document_of(made: Labelled, refused_code: str = "labels-refused") -> LabelDo
         levels=tuple(levels),
         organs=() if made.organs is None else made.organs.names,
         findings=tuple(each for each in found if each.level not in stats),
-        refused=LabelRefusal(code=refused_code, reasons=critical) if critical else None,
+        refused=LabelRefusal(code=refused_code, reasons=critical) if is_refused(found) else None,
         origin=made.origin,
         timing=LabelTiming(segmenter_s=made.segmenter_s),
     )

@@ -43,13 +43,6 @@ const PickPoints = (() => {
       this.set(level, point.ras);
     }
 
-    rename(level, other) {
-      if (level === other || this.get(level) === null || this.get(other) !== null) return false;
-      this.#remember();
-      this.points = this.points.map((p) => (p.level === level ? { ...p, level: other, proposed: false } : p));
-      return true;
-    }
-
     remove(level) {
       if (this.get(level) === null) return;
       this.#remember();
