@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import struct
 import zlib
 from pathlib import Path
 
 from endplate.imaging.levels import VERSE_IDS
+from endplate.imaging.nifti_extensions import read_extensions
 
 _XML_LABEL = re.compile(
     rb"<Label\b[^>]*?\bKey=\"(\d{1,5})\"[^>]*>\s*(?:<!\[CDATA\[)?\s*([^<\]]{1,120}?)\s*(?:\]\]>)?\s*</Label>"
@@ -58,10 +58,6 @@ _ORGAN_NAMES = (
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 """Ends of the names of files that hold one image."""
 
-_NIFTI1_SIZE, _NIFTI2_SIZE = 348, 540
-_EXTENSION_LIMIT = 1 << 20
-"""Bytes in front of the voxels that are looked at: a table of all structures takes 15 kB."""
-
 
 def level_in_name(name: str) -> str | None:
     """Return the level that a structure is named after (``"vertebrae_L1"`` → ``"L1"``), else ``None``."""
@@ -99,22 +95,8 @@ def names_in_file(path: Path) -> dict[int, str]:
     """
     try:
         if path.name.endswith((".nii", ".nii.gz")):
-            return _nifti_names(path)
+            table = _XML_LABEL.findall(read_extensions(path).content)
+            return {int(key): name.decode("utf-8", "replace") for key, name in table}
     except (OSError, EOFError, ValueError, zlib.error, struct.error):
         return {}
     return {}
-
-
-def _nifti_names(path: Path) -> dict[int, str]:
-    """Read the extension between header and voxels directly: nibabel's loader repairs and prints."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        start = file.read(_NIFTI2_SIZE)
-        order = "<" if start[:4] in (b"\x5c\x01\x00\x00", b"\x1c\x02\x00\x00") else ">"
-        if struct.unpack(order + "i", start[:4])[0] == _NIFTI2_SIZE:
-            first, voxels = _NIFTI2_SIZE, struct.unpack(order + "q", start[168:176])[0]
-        else:
-            first, voxels = _NIFTI1_SIZE, int(struct.unpack(order + "f", start[108:112])[0])
-        extension = (start + file.read(max(0, min(voxels, _EXTENSION_LIMIT) - len(start))))[first:voxels]
-    return {int(key): name.decode("utf-8", "replace") for key, name in _XML_LABEL.findall(extension)}

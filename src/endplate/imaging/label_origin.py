@@ -7,12 +7,13 @@ import json
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from endplate.errors import InputError
 from endplate.imaging.layout import header_bytes
+from endplate.imaging.nifti_extensions import LIMIT_BYTES, read_extensions
 from endplate.imaging.refusals import reading
 from endplate.imaging.stored import sha256_of
 from endplate.imaging.write import replacing
@@ -31,8 +32,6 @@ COMMENT_CODE = 6
 LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".dcm")
 """Ends of the names of label files that an origin is kept with."""
 
-_LIMIT_BYTES = 4 << 20
-_NIFTI1_SIZE, _NIFTI2_SIZE = 348, 540
 
 Point = tuple[float, float, float]
 MadeBy = Literal["clicks", "segmenter", "given"]
@@ -133,7 +132,7 @@ def read_label_origin(path: Path) -> LabelOrigin | None:
         if not beside.is_file():
             return None
         with beside.open("rb") as file:
-            content = file.read(_LIMIT_BYTES)
+            content = file.read(LIMIT_BYTES)
         try:
             sidecar = Sidecar.model_validate_json(content)
         except ValidationError:
@@ -169,7 +168,7 @@ def _embedded(path: Path) -> str | None:
     name = path.name.lower()
     try:
         if name.endswith((".nii", ".nii.gz")):
-            return next((text for text in _nifti_comments(path) if _claims(text)), None)
+            return next((text for text in read_extensions(path).texts(COMMENT_CODE) if _claims(text)), None)
         if name.endswith((".nrrd", ".nhdr")):
             return _nrrd_value(header_bytes(path))
     except (EOFError, ValueError, zlib.error, struct.error, gzip.BadGzipFile):
@@ -186,36 +185,6 @@ def _parsed(text: str) -> LabelOrigin:
         return LabelOrigin.model_validate_json(text)
     except ValidationError:
         raise _damaged() from None
-
-
-def _nifti_comments(path: Path) -> list[str]:
-    """The text extensions between header and voxels."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        start = file.read(_NIFTI2_SIZE)
-        order = "<" if start[:4] in (b"\x5c\x01\x00\x00", b"\x1c\x02\x00\x00") else ">"
-        if struct.unpack(order + "i", start[:4])[0] == _NIFTI2_SIZE:
-            first, voxels = _NIFTI2_SIZE, struct.unpack(order + "q", start[168:176])[0]
-        else:
-            first, voxels = _NIFTI1_SIZE, int(struct.unpack(order + "f", start[108:112])[0])
-        return _texts(file, start[first:], min(voxels, _LIMIT_BYTES) - first, order)
-
-
-def _texts(file: BinaryIO | gzip.GzipFile, begun: bytes, length: int, order: str) -> list[str]:
-    block = (begun + file.read(max(0, length - len(begun))))[: max(0, length)]
-    found: list[str] = []
-    at = 4
-    if block[:1] != b"\x01":
-        return found
-    while at + 8 <= len(block):
-        size, code = struct.unpack(order + "ii", block[at : at + 8])
-        if size < 16 or at + size > len(block):
-            break
-        if code == COMMENT_CODE:
-            found.append(block[at + 8 : at + size].rstrip(b"\x00").decode("utf-8", "replace"))
-        at += size
-    return found
 
 
 def _nrrd_value(header: bytes) -> str | None:
