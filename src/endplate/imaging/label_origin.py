@@ -7,7 +7,7 @@ import json
 import struct
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -208,11 +208,6 @@ def nrrd_line(origin: LabelOrigin) -> str:
 def escaped(text: str) -> str:
     """A value as NRRD headers have it."""
     return text.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def origin_json(origin: LabelOrigin | None) -> dict[str, Any] | None:
-    """The origin as plain JSON values."""
-    return None if origin is None else origin.model_dump(mode="json", by_alias=True)
 
 
 def _damaged() -> InputError:
