@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from xray_maker import AP, LATERAL, view
 
-from endplate.fluoroscopy.display import SHUT_GREY, control_region, default_display, develop
+from endplate.fluoroscopy.display import SHUT_GREY, _minus_log, control_region, default_display, develop
 from endplate.fluoroscopy.letters import word
 from endplate.fluoroscopy.markers import angle_words, burn_in, sides, view_name
 from endplate.fluoroscopy.noise import Quanta, averaged_share, bank, blur_share, detect
@@ -159,3 +159,13 @@ def test_angles_in_words() -> None:
         "LAO 168°, CAUD 8°",
         "CONSOLE 12° TO PATIENT'S LEFT, 8° TO FEET",
     )
+
+
+@pytest.mark.parametrize("shape", [(37, 51), (64, 80), (1, 1)])
+def test_the_fast_logarithm_and_its_halved_picture(shape: tuple[int, int]) -> None:
+    signal = np.exp(np.random.default_rng(1).uniform(-20.0, 1.0, shape)).astype(np.float32)
+    depth = np.empty_like(signal)
+    half = np.empty(tuple(-(-size // 2) for size in shape), dtype=np.float32)
+    _minus_log(signal.view(np.int32), depth, half)
+    np.testing.assert_allclose(depth, -np.log(signal.astype(np.float64)), atol=3e-6)
+    np.testing.assert_allclose(half, coarse(depth, 2), atol=1e-5)

@@ -110,14 +110,13 @@ def develop(signal: Float32, field: Mask, pitch_mm: float, display: Display) -> 
     if not field.any():
         return np.full(signal.shape, SHUT_GREY, dtype=np.uint8)
     depth = np.empty_like(signal)
-    _minus_log(np.ascontiguousarray(signal).view(np.int32), depth)
+    half = np.empty(tuple(-(-size // HALF) for size in signal.shape), dtype=np.float32)
+    _minus_log(np.ascontiguousarray(signal).view(np.int32), depth, half)
     middle = control_region(field, display.control_region)
     seen = field[middle]
     reference = float(depth[middle][seen].mean()) if seen.any() else float(depth[field].mean())
-    half = coarse(depth, HALF)
-    slow = _slow(
-        half, coarse(field.view(np.uint8), HALF), reference, display.harmonisation_sigma_mm / pitch_mm
-    )
+    inside = np.ones_like(half) if field.all() else coarse(field.view(np.uint8), HALF)
+    slow = _slow(half, inside, reference, display.harmonisation_sigma_mm / pitch_mm)
     soft = ndimage.gaussian_filter(
         half, display.edge_sigma_mm / (pitch_mm * HALF), mode="nearest", truncate=2.5
     )
@@ -149,21 +148,32 @@ def _slow(half: Float32, inside: Float32, reference: float, sigma_px: float) -> 
 
 
 @kernel()
-def _minus_log(bits, out):  # type: ignore[no-untyped-def]
-    """−ln of positive float32 numbers, given as the integers of their bits; within 2e-6.
+def _minus_log(bits, out, half):  # type: ignore[no-untyped-def]
+    """−ln of positive float32 numbers, given as the integers of their bits, within 3e-6; and its means of 2 × 2 pixels.
 
     ln(2ᵉ m) = e ln 2 + 2 artanh((m − 1) / (m + 1)), the latter as a series: plain arithmetic that runs in vectors.
     """
-    for row in range(bits.shape[0]):
-        for column in range(bits.shape[1]):
-            word = bits[row, column]
-            power = np.float32((word >> 23) - 127)
-            rest = np.float32(word & 0x7FFFFF) * np.float32(2.0**-23)
-            t = rest / (rest + np.float32(2.0))
-            q = t * t
-            series = np.float32(1.0 / 7.0) + q * (np.float32(1.0 / 9.0) + q * np.float32(1.0 / 11.0))
-            series = np.float32(1.0) + q * (np.float32(1.0 / 3.0) + q * (np.float32(0.2) + q * series))
-            out[row, column] = -(power * np.float32(LN_2) + np.float32(2.0) * t * series)
+    rows, columns = bits.shape
+    for pair in range(half.shape[0]):
+        last = min(HALF * pair + 1, rows - 1)
+        for row in range(HALF * pair, last + 1):
+            for column in range(columns):
+                word = bits[row, column]
+                power = np.float32((word >> 23) - 127)
+                rest = np.float32(word & 0x7FFFFF) * np.float32(2.0**-23)
+                t = rest / (rest + np.float32(2.0))
+                q = t * t
+                series = np.float32(1.0 / 7.0) + q * (np.float32(1.0 / 9.0) + q * np.float32(1.0 / 11.0))
+                series = np.float32(1.0) + q * (np.float32(1.0 / 3.0) + q * (np.float32(0.2) + q * series))
+                out[row, column] = -(power * np.float32(LN_2) + np.float32(2.0) * t * series)
+        upper, lower = out[HALF * pair], out[last]
+        for column in range(columns // HALF):
+            left = HALF * column
+            half[pair, column] = np.float32(0.25) * (
+                upper[left] + upper[left + 1] + lower[left] + lower[left + 1]
+            )
+        if columns % HALF:
+            half[pair, columns // HALF] = np.float32(0.5) * (upper[columns - 1] + lower[columns - 1])
 
 
 @kernel()
