@@ -11,8 +11,9 @@ from xray_maker import LATERAL, body_ct, view
 from endplate.errors import InputError
 from endplate.fluoroscopy.materials import material
 from endplate.fluoroscopy.patient import Patient
-from endplate.fluoroscopy.render import Filling, Scene, Settings, field_findings, hold, prepare, render
+from endplate.fluoroscopy.render import Settings, field_findings, hold, prepare, render
 from endplate.fluoroscopy.scatter import Scatter
+from endplate.fluoroscopy.scene import Filling, Scene
 from endplate.fluoroscopy.shapes import cylinder, sphere
 from endplate.fluoroscopy.spectrum import spectrum
 from endplate.fluoroscopy.tools import Tool, needle

@@ -19,8 +19,9 @@ from endplate.fluoroscopy.beam import Shadow, beam
 from endplate.fluoroscopy.dose import Dose, Exposure, control
 from endplate.fluoroscopy.materials import mass_attenuation, material
 from endplate.fluoroscopy.patient import Patient
-from endplate.fluoroscopy.render import Filling, Scene, Settings, prepare, render
+from endplate.fluoroscopy.render import Settings, prepare, render
 from endplate.fluoroscopy.scatter import Scatter, scatter_of
+from endplate.fluoroscopy.scene import Filling, Scene
 from endplate.fluoroscopy.shapes import cylinder
 from endplate.fluoroscopy.spectrum import spectrum
 from endplate.fluoroscopy.tools import Tool
@@ -246,6 +247,7 @@ def test_validate_xray_physics() -> None:
                 "noise",
                 "dose",
                 "patient",
+                "scene",
                 "render",
                 "visible",
             )

@@ -18,7 +18,8 @@ from endplate.fluoroscopy.markers import angle_words
 from endplate.fluoroscopy.patient import Patient
 from endplate.fluoroscopy.plan_views import BullsEye, PlanShots, plan_shots
 from endplate.fluoroscopy.reach import Reached, check_reach
-from endplate.fluoroscopy.render import Frame, Scene, Settings, field_findings, render
+from endplate.fluoroscopy.render import Frame, Settings, field_findings, render
+from endplate.fluoroscopy.scene import Scene
 from endplate.fluoroscopy.sequence import Advance, Run, needle_run, page
 from endplate.fluoroscopy.view import Shown, View, mobile_view
 from endplate.fluoroscopy.xa import Belonging, xa_bytes

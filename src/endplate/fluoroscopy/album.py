@@ -20,7 +20,8 @@ from endplate.fluoroscopy.letters import ROWS, write
 from endplate.fluoroscopy.markers import SIMULATED, sides
 from endplate.fluoroscopy.patient import Patient
 from endplate.fluoroscopy.plan_views import BullsEye, PlanShots, plan_shots
-from endplate.fluoroscopy.render import Frame, Scene, Settings, field_findings, render
+from endplate.fluoroscopy.render import Frame, Settings, field_findings, render
+from endplate.fluoroscopy.scene import Scene
 from endplate.fluoroscopy.sequence import planned_needle, scene_of
 from endplate.fluoroscopy.view import View
 from endplate.imaging.geometry import FloatArray

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from endplate.fluoroscopy.dose import Dose
 from endplate.fluoroscopy.patient import Patient
-from endplate.fluoroscopy.render import Frame, Scene, Settings, render
+from endplate.fluoroscopy.render import Frame, Settings, render
+from endplate.fluoroscopy.scene import Scene
 from endplate.fluoroscopy.tools import Tool, needle
 from endplate.fluoroscopy.view import View
 from endplate.imaging.geometry import FloatArray

@@ -21,8 +21,9 @@ from scipy import ndimage
 from endplate.fluoroscopy.beam import Shadow
 from endplate.fluoroscopy.noise import FLOOR, averaged_share, blur_share
 from endplate.fluoroscopy.patient import Patient
-from endplate.fluoroscopy.render import Filling, Prepared, Scene, Settings, prepare
+from endplate.fluoroscopy.render import Prepared, Settings, prepare
 from endplate.fluoroscopy.scatter import COARSE, coarse, veil, widened
+from endplate.fluoroscopy.scene import Filling, Scene
 from endplate.fluoroscopy.view import View
 from endplate.sources import value
 
