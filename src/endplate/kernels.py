@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import numba
+
+# Threads that spin while they wait take the time of those that work wherever the machine is not idle. The library that
+# runs the threads reads this once, before the first loop on all of them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 OPTIONS: dict[str, Any] = {
     "fastmath": True,
