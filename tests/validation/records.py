@@ -26,6 +26,20 @@ FOUND_IN_BONE = {
 }
 """Modules of the anatomy that look for something in the bone; they do not shape what is measured of it."""
 
+AROUND_CLICKS = (
+    "mend*",
+    "outputs*",
+    "pick*",
+    "points*",
+    "propose",
+    "child",
+    "contract",
+    "programs",
+    "run",
+    "version",
+)
+"""Modules of the labelling that bring points in or labels out."""
+
 GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "anatomy: geometry": (
         "anatomy",
@@ -50,6 +64,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ),
         (),
     ),
+    "labelling: from clicks": ("labelling", ("*",), AROUND_CLICKS),
     "imaging: what kind of scan": (
         "imaging",
         (
@@ -77,7 +92,7 @@ CONSTANTS_OF = {
     "anatomy: implants": ("implants", "transitional"),
     "imaging: what kind of scan": ("attenuation", "calibration", "internal_calibration", "scan_character"),
     "mechanics: strength": ("mechanics",),
-    "labelling": ("labelling_arch", "labelling_bodies"),
+    "labelling: from clicks": ("labelling_arch", "labelling_bodies"),
     "synthetic": ("synthetic", "norms", "phantom_scanner"),
 }
 """Files of constants that a room or a part of one reads; only their values count."""
