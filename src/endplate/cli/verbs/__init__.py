@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from endplate.cli.verbs.assess import assess
+from endplate.cli.verbs.care import care
 from endplate.cli.verbs.compare import compare
 from endplate.cli.verbs.demo import demo
 from endplate.cli.verbs.doctor import doctor
@@ -29,6 +30,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "fluoro": fluoro,
     "report": report,
     "compare": compare,
+    "care": care,
     "export": export,
     "series": series,
     "sample": sample,
