@@ -352,6 +352,8 @@ def test_an_unverified_fact_carries_its_mark(build: Build) -> None:
     html = make_paper("leaflet", inputs)
     row = next(part for part in html.split("<li ") if "apixaban" in part)
     assert "VERIFY" in row
+    assert "not counted" not in row
+    assert len(re.findall(r"\d\d:\d\d", row.split("</li>")[0])) == 1
     assert "Do not act on this date yet" in row
 
 

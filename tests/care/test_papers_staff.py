@@ -55,7 +55,7 @@ def test_f6_6_the_implant_card_has_every_field_of_the_implant() -> None:
     inputs = example("2-going-home")
     html = make_paper("implant-card", inputs)
     entry = inputs.evaluation.implants[0]
-    for text in (entry.name, entry.model, entry.maker, entry.udi, entry.lot, entry.level, entry.date):
+    for text in (entry.name, entry.model, entry.maker, entry.udi, entry.lot, entry.level, "7 December 2026"):
         assert text in html
     with pytest.raises(QualityGateError):
         make_paper("implant-card", example("1-clinic"))
@@ -92,3 +92,17 @@ def test_f10_2_and_f10_6_the_course_and_the_angle_stand_on_the_clinicians_page()
     assert "both arms of trials" in html
     assert "within the error of the measurement" in html
     assert "success" not in html
+
+
+def test_the_worked_example_says_what_its_page_says() -> None:
+    page = (EXAMPLE.parent / "example.md").read_text("utf-8")
+    clinic, home = example("1-clinic"), example("2-going-home")
+    assert "Friday 4 December at 20:00" in page
+    assert "Friday 4 December 2026, 20:00" in make_paper("leaflet", clinic)
+    assert "Nine published rates" in page
+    assert sum(len(risk.numbers) for risk in clinic.evaluation.risks) == 9
+    assert clinic.evaluation.status == "complete"
+    assert not clinic.evaluation.gate("procedure").open
+    assert home.evaluation.gate("discharge").open
+    assert "Thursday 10 December, 08:00" in page
+    assert "Thursday 10 December 2026, 08:00" in make_paper("discharge-pack", home)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from endplate.care.papers.inputs import Inputs
 from endplate.care.papers.paper import page
 from endplate.errors import QualityGateError
@@ -38,7 +40,7 @@ def implant_card(inputs: Inputs) -> str:
                     (inputs.language("Identifier (UDI)"), entry.udi),
                     (inputs.language("Lot"), entry.lot),
                     (inputs.language("Level"), entry.level),
-                    (inputs.language("Date"), entry.date),
+                    (inputs.language("Date"), inputs.language.date(dt.date.fromisoformat(entry.date))),
                 ),
             )
             for entry in inputs.evaluation.implants

@@ -22,11 +22,7 @@ def leaflet(inputs: Inputs) -> str:
     urgent, today = warning_signs(inputs)
     risks = {risk.id: risk for risk in inputs.evaluation.risks}
     technique = inputs.case.procedure.type
-    what = [
-        "care-paper-what",
-        *(["care-paper-balloon"] if technique == "kyphoplasty" else []),
-        "care-paper-why",
-    ]
+    what = ["care-paper-what", *(["care-paper-balloon"] if technique == "kyphoplasty" else [])]
     start = inputs.case.procedure.start
     return page(
         inputs,

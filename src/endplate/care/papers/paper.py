@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from endplate.care.context import verify_mark
 from endplate.care.model import RiskNumber, TimelineEntry
 from endplate.care.papers.icons import icon_array
 from endplate.care.papers.inputs import Inputs, Notes
@@ -130,16 +131,31 @@ def told(inputs: Inputs, *names: str) -> list[Sentence]:
 
 
 def dated(inputs: Inputs, entry: TimelineEntry) -> Dated:
-    """One dated line in the paper's language; a fact that is not verified keeps its mark."""
+    """One dated line in the paper's language; a fact that is not verified keeps its mark.
+
+    A patient gets one date for each drug, never the two ways of counting; and a day, not a minute, for a visit.
+    """
     language = inputs.language
+    visit = entry.what.startswith("followup.")
     return Dated(
-        when=language.moment(entry.at),
-        until="" if entry.until is None else language.moment(entry.until),
-        text=language(entry.text),
+        when=_when(language, entry.at, day=visit),
+        until="" if entry.until is None else _when(language, entry.until, day=visit),
+        text=language(_hold_words(entry) if entry.what.startswith("hold.") else entry.text),
         source=entry.source,
         verify=bool(entry.verify),
         what=entry.what,
     )
+
+
+def _when(language: Language, moment: str, *, day: bool) -> str:
+    return language.date(dt.date.fromisoformat(moment[:10])) if day else language.moment(moment)
+
+
+def _hold_words(entry: TimelineEntry) -> str:
+    """The patient's words for the last dose of a drug, with the mark of what is not verified."""
+    drug = entry.what.removeprefix("hold.")
+    text = f"Last dose of {drug}. Take none after it until we tell you."
+    return f"{text} {verify_mark(entry.verify)}" if entry.verify else text
 
 
 def timeline(inputs: Inputs, *, after: bool, leave_out: tuple[str, ...] = ()) -> list[Dated]:
