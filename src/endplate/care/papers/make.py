@@ -16,6 +16,7 @@ from endplate.care.papers.implant_card import implant_card
 from endplate.care.papers.inputs import Inputs
 from endplate.care.papers.language import check_reader
 from endplate.care.papers.leaflet import leaflet
+from endplate.care.papers.pdf import pdf_of
 from endplate.care.papers.recovery_chart import recovery_chart
 from endplate.care.papers.sick_note import sick_note
 from endplate.errors import EndplateError, InputError, QualityGateError
@@ -135,15 +136,15 @@ def _check_gate(name: str, gate: str, inputs: Inputs) -> None:
     )
 
 
-def write_papers(inputs: Inputs, folder: Path, *, only: str | None = None) -> Written:
-    """Write papers as HTML files.
+def write_papers(inputs: Inputs, folder: Path, *, only: str | None = None, pdf: bool = False) -> Written:
+    """Write papers as HTML files, and as PDF beside them where asked.
 
     Raises
     ------
     QualityGateError
         The only paper asked for is held back, or each of them.
     InputError
-        The folder cannot be written.
+        The folder cannot be written, or there is no browser to print with.
     """
     made: dict[str, str] = {}
     refused: list[Refused] = []
@@ -156,13 +157,15 @@ def write_papers(inputs: Inputs, folder: Path, *, only: str | None = None) -> Wr
             first = first or error
     if not made and first is not None:
         raise first
+    contents = {f"{name}.html": (name, html.encode("utf-8")) for name, html in made.items()}
+    if pdf:
+        contents.update({f"{name}.pdf": (name, pdf_of(html)) for name, html in made.items()})
     files = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, html in made.items():
-            path = folder / f"{name}.html"
-            path.write_bytes(html.encode("utf-8"))
-            files.append((name, path.name, hashlib.sha256(html.encode("utf-8")).hexdigest()))
+        for file, (name, content) in contents.items():
+            (folder / file).write_bytes(content)
+            files.append((name, file, hashlib.sha256(content).hexdigest()))
     except OSError as error:
         raise InputError(
             "care-papers-unwritable",

@@ -84,6 +84,9 @@ OutPlace = Annotated[
     ),
 ]
 LargePrint = Annotated[bool, typer.Option("--large-print", help="Papers in large print (18 pt).")]
+Pdf = Annotated[
+    bool, typer.Option("--pdf", help="Papers as PDF too, printed by a browser that is installed here.")
+]
 LanguageFile = Annotated[
     Path | None,
     typer.Option(
@@ -105,6 +108,7 @@ def care(
     now: Now = None,
     out: OutPlace = None,
     large_print: LargePrint = False,
+    pdf: Pdf = False,
     language: LanguageFile = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -123,7 +127,7 @@ def care(
         return
     inputs = _inputs(case, plan, pack, spine, outcome, now, language, large_print=large_print)
     if action in ("leaflet", "papers"):
-        _papers(inputs, out, manner, only="leaflet" if action == "leaflet" else None)
+        _papers(inputs, out, manner, only="leaflet" if action == "leaflet" else None, pdf=pdf)
     elif action == "bundle":
         _bundle(inputs, out, manner)
     else:
@@ -255,14 +259,14 @@ def _packs(names: list[str], manner: Manner) -> None:
         console().print(line, markup=False, soft_wrap=True)
 
 
-def _papers(inputs: Inputs, out: Path | None, manner: Manner, *, only: str | None) -> None:
+def _papers(inputs: Inputs, out: Path | None, manner: Manner, *, only: str | None, pdf: bool) -> None:
     from endplate.care.papers.make import write_papers
     from endplate.cli.speech import console, print_json
     from endplate.errors import UsageError
 
     if out is None:
         raise UsageError("care-no-out", "Where should the papers go?", do="Give a folder with --out.")
-    written = write_papers(inputs, out, only=only)
+    written = write_papers(inputs, out, only=only, pdf=pdf)
     if manner.json:
         print_json(written.document())
         return
