@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from endplate.care.papers.inputs import Inputs
-from endplate.care.papers.leaflet import home, roll_picture, wound_picture, wound_sentences
+from endplate.care.papers.leaflet import (
+    home,
+    roll_picture,
+    roll_steps,
+    wound_picture,
+    wound_sentences,
+    wound_steps,
+)
 from endplate.care.papers.paper import page, timeline, told, warning_signs
 
 TITLE = "Going home after bone cement"
@@ -34,7 +41,8 @@ def discharge(inputs: Inputs) -> str:
         medicine_advice=told(inputs, *opioids, "pain-medicine"),
         home=[one for one in home(inputs) if one not in told(inputs, "pain-medicine")],
         roll=roll_picture(inputs),
+        roll_steps=roll_steps(inputs),
         wound=wound_sentences(inputs),
         bath=wound_picture(inputs),
-        implants=found.implants,
+        bath_steps=wound_steps(inputs),
     )

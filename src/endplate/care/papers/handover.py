@@ -8,8 +8,8 @@ from endplate.care.papers.paper import page, warning_signs
 
 TITLE = "Handover to the referring hospital"
 
-LEFT_OUT = ("labs", "fasting.", "hold.")
-"""Dates that are over."""
+LEFT_OUT = ("labs", "fasting.", "hold.", "recovery.observation")
+"""Dates that are over, or belong to the chart."""
 
 
 def handover(inputs: Inputs) -> str:

@@ -30,7 +30,11 @@ DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 DATE_FORM = "{weekday} {day} {month} {year}"
 """Key by which a translation gives its own order of a date."""
 
-_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+DAY_FORM = "{day} {month} {year}"
+"""The same for a date without its weekday, as it stands within sentences."""
+
+_DAY = re.compile(rf"(\d{{1,2}}) ({'|'.join(MONTHS)}) (\d{{4}})")
+_NUMBER = re.compile(rf"{_DAY.pattern}|\d+(?:[.,:]\d+)*")
 _SLOT = re.compile(r"\{(\d+)\}")
 FIELDS = {"language", "direction", "approved", "sentences"}
 
@@ -63,7 +67,14 @@ class Language:
                 f"The translation {self.code!r} lacks the sentence “{key}”. No paper is made in this language.",
                 do="Have it translated and approved, and add it; nothing is printed half in English.",
             )
-        return _SLOT.sub(lambda slot: numbers[int(slot[1]) - 1], self.sentences[key])
+        return _SLOT.sub(lambda slot: self._value(numbers[int(slot[1]) - 1]), self.sentences[key])
+
+    def _value(self, number: str) -> str:
+        """What stands in a slot: a number as it is, a date in the language's own form."""
+        day = _DAY.fullmatch(number)
+        if day is None:
+            return number
+        return self(DAY_FORM).format(day=day[1], month=self(day[2]), year=day[3])
 
     def date(self, moment: dt.date) -> str:
         """A date in full, with its weekday."""
@@ -90,7 +101,10 @@ class Collector(Language):
     def __call__(self, text: str) -> str:
         """Keep the sentence and give it back."""
         if text.strip():
-            self.wanted[slotted(text)[0]] = None
+            key, values = slotted(text)
+            self.wanted[key] = None
+            for day in (found for found in map(_DAY.fullmatch, values) if found is not None):
+                self.wanted[DAY_FORM] = self.wanted[day[2]] = None
         return text
 
 
@@ -98,7 +112,7 @@ ENGLISH = Language("en")
 
 
 def slotted(text: str) -> tuple[str, list[str]]:
-    """A text with its numbers as ``{1}``, ``{2}`` …, and the numbers."""
+    """A text with its numbers and dates as ``{1}``, ``{2}`` …, and what stood there."""
     numbers: list[str] = []
 
     def slot(found: re.Match[str]) -> str:
@@ -146,7 +160,7 @@ def read_language(path: Path) -> Language:
     for key, text in sentences.items():
         if not isinstance(key, str) or not isinstance(text, str) or not text.strip():
             raise file.fault(("sentences",), "a sentence has no translation.", "Complete it or take it out.")
-        if key != DATE_FORM and set(_SLOT.findall(key)) != set(_SLOT.findall(text)):
+        if key not in (DATE_FORM, DAY_FORM) and set(_SLOT.findall(key)) != set(_SLOT.findall(text)):
             raise file.fault(
                 ("sentences", key),
                 "the translation does not carry the same numbers as the sentence.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from markupsafe import Markup
 
 from endplate.care.papers.drawings import log_roll, wound_care
 from endplate.care.papers.inputs import Inputs
@@ -49,8 +49,10 @@ def leaflet(inputs: Inputs) -> str:
         after=timeline(inputs, after=True, leave_out=NOT_FOR_PATIENTS),
         home=home(inputs),
         roll=roll_picture(inputs),
+        roll_steps=roll_steps(inputs),
         wound=wound_sentences(inputs),
         bath=wound_picture(inputs),
+        bath_steps=wound_steps(inputs),
     )
 
 
@@ -68,24 +70,34 @@ def wound_sentences(inputs: Inputs) -> list[Sentence]:
     return [sentence(inputs, code) for code in codes] + told(inputs, "bath")
 
 
-def roll_picture(inputs: Inputs) -> Any:
-    """The drawing of the log-roll."""
+def roll_steps(inputs: Inputs) -> tuple[str, str, str, str]:
+    """The steps of the log-roll, below each picture and, in large print, as a list."""
     t = inputs.language
-    steps = (
+    return (
         t("Bend your knees."),
         t("Turn your whole body to one side."),
         t("Legs down. Push up with your arms."),
         t("Sit. Wait. Then stand."),
     )
-    return log_roll(steps, alt=t("How to get out of bed") + ": " + " ".join(steps)).markup()
 
 
-def wound_picture(inputs: Inputs) -> Any:
-    """The drawing of wound care."""
+def roll_picture(inputs: Inputs) -> Markup:
+    """The drawing of the log-roll."""
+    steps = roll_steps(inputs)
+    return log_roll(steps, alt=inputs.language("How to get out of bed") + ": " + " ".join(steps)).markup()
+
+
+def wound_steps(inputs: Inputs) -> tuple[str, str, str]:
+    """The rules of wound care, below each picture and, in large print, as a list."""
     t = inputs.language
-    steps = (
+    return (
         t("You may shower from the date in the list."),
         t("Pat the wound dry."),
         t("Do not take a bath."),
     )
-    return wound_care(steps, alt=t("Your wound") + ": " + " ".join(steps)).markup()
+
+
+def wound_picture(inputs: Inputs) -> Markup:
+    """The drawing of wound care."""
+    steps = wound_steps(inputs)
+    return wound_care(steps, alt=inputs.language("Your wound") + ": " + " ".join(steps)).markup()
