@@ -320,6 +320,16 @@ def test_f8_7_hard_text_does_not_pass() -> None:
     ]
 
 
+def test_f8_7_at_a_site_a_hard_page_is_told_as_a_warning(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert write_papers(build(), tmp_path).hard_to_read == ()
+    monkeypatch.setattr("endplate.care.papers.readability.value", lambda key: [1.0, 3.0])
+    written = write_papers(build(), tmp_path)
+    assert [paper for paper, _, _ in written.hard_to_read] == ["consent", "leaflet"]
+    assert any(line.startswith("warning") for line in written.lines())
+
+
 def test_warning_signs_stand_first_and_last_with_the_emergency_number(build: Build) -> None:
     html = make_paper("leaflet", build())
     main = html.split("<main>")[1]

@@ -17,6 +17,7 @@ from endplate.care.papers.inputs import Inputs
 from endplate.care.papers.language import check_reader
 from endplate.care.papers.leaflet import leaflet
 from endplate.care.papers.pdf import pdf_of
+from endplate.care.papers.readability import measure_page
 from endplate.care.papers.recovery_chart import recovery_chart
 from endplate.care.papers.sick_note import sick_note
 from endplate.errors import EndplateError, InputError, QualityGateError
@@ -44,6 +45,10 @@ PAPERS: dict[str, Paper] = {
 """Every paper by its name, which is also its file's name; nothing personal is in a file's name."""
 
 
+WORDS_MIN = 100
+"""Shorter papers (a sick note, a card) are not measured: the grades are meant for running text."""
+
+
 @dataclass(frozen=True)
 class Refused:
     """A paper that was held back, and why."""
@@ -63,6 +68,8 @@ class Written:
     refused: tuple[Refused, ...]
     instructions_hash: str
     consent_hash: str
+    hard_to_read: tuple[tuple[str, float, float], ...] = ()
+    """Patient's papers in English beyond the gate of readability, with their Flesch-Kincaid grade and SMOG."""
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -71,6 +78,10 @@ class Written:
             "case_id": self.case_id,
             "files": [{"paper": paper, "file": name, "sha256": sha} for paper, name, sha in self.files],
             "refused": [vars(entry) for entry in self.refused],
+            "hard_to_read": [
+                {"paper": paper, "flesch_kincaid": grade, "smog": smog}
+                for paper, grade, smog in self.hard_to_read
+            ],
             "instructions_hash": self.instructions_hash,
             "consent_hash": self.consent_hash,
         }
@@ -81,6 +92,8 @@ class Written:
             yield f"written  {name}"
         for entry in self.refused:
             yield f"held     {entry.paper}: {entry.what}"
+        for paper, grade, smog in self.hard_to_read:
+            yield f"warning  {paper} is hard to read: Flesch-Kincaid {grade:.1f}, SMOG {smog:.1f}"
 
 
 def called_for(inputs: Inputs) -> tuple[str, ...]:
@@ -178,4 +191,16 @@ def write_papers(inputs: Inputs, folder: Path, *, only: str | None = None, pdf: 
         refused=tuple(refused),
         instructions_hash=inputs.evaluation.instructions_hash,
         consent_hash=inputs.evaluation.consent_hash,
+        hard_to_read=_hard_to_read(inputs, made),
     )
+
+
+def _hard_to_read(inputs: Inputs, made: dict[str, str]) -> tuple[tuple[str, float, float], ...]:
+    """Long names or a site's own words can make a page hard to read; other languages are not measured."""
+    found = []
+    for name, html in made.items():
+        if PAPERS[name].patient and inputs.language.sentences is None:
+            grades = measure_page(html)
+            if grades.words >= WORDS_MIN and not grades.passes:
+                found.append((name, round(grades.flesch_kincaid, 1), round(grades.smog, 1)))
+    return tuple(found)
