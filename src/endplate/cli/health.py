@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -83,15 +84,41 @@ def warm_kernels(tell: Tell) -> float:
         parameters = Parameters(levels=(LEVEL,), reason="compiling")
         with suppress(NoSafePlanError):
             run_case(case, Inputs(ct=files.ct, labels=files.labels), parameters, tell=tell)
+        tell("Labelling from clicks", "", 0.0)
+        _label_from_clicks(case)
+        tell("Labelling from clicks", "", 1.0)
     return round(time.monotonic() - start, 1)
+
+
+def _label_from_clicks(case: Path) -> None:
+    """Label the scan of a case from a point in each body that was measured there."""
+    import numpy as np
+
+    from endplate.anatomy.model import Spine
+    from endplate.case.stage import IMAGE, SPINE, read_document
+    from endplate.imaging.read import read_grid
+    from endplate.labelling.model import Seed
+    from endplate.labelling.spine_labels import label_from_points
+
+    spine = read_document(case / SPINE, Spine)
+    frames = {vertebra.level: vertebra.frame for vertebra in spine.levels}
+    seeds = [
+        Seed(level, np.array(frame.origin_ras_mm)) for level, frame in frames.items() if frame is not None
+    ]
+    label_from_points(read_grid(case / IMAGE), seeds)
 
 
 def _required_versions() -> dict[str, str | None]:
     names = []
     for line in metadata.requires("endplate") or []:
-        if "extra ==" not in line:
+        if _applies(line.partition(";")[2]):
             names.append(line.split(";")[0].split("[")[0].split(">")[0].split("=")[0].split("<")[0].strip())
     return {name: _version(name) for name in names}
+
+
+def _applies(marker: str) -> bool:
+    """Say whether a requirement with this marker holds here: no extra's, and of this platform."""
+    return "extra ==" not in marker and ("sys_platform" not in marker or sys.platform in marker)
 
 
 def _version(name: str) -> str | None:
