@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pickle
 import re
 from pathlib import Path
 
@@ -64,3 +65,17 @@ def test_every_error_site_is_whole(where: str, call: ast.Call) -> None:
     if isinstance(code, ast.Constant):
         assert KEBAB.fullmatch(code.value), f"{where}: {code.value!r} is not kebab-case"
     assert "do" in {keyword.arg for keyword in call.keywords}
+
+
+def test_an_error_reaches_another_process_whole() -> None:
+    sent = errors.NoSafePlanError("no-safe-plan", "No path.", intact="All.", do="Look.", document={"a": 1})
+    got = pickle.loads(pickle.dumps(sent))
+    assert type(got) is errors.NoSafePlanError
+    assert (got.code, got.what, got.intact, got.do, got.document, str(got)) == (
+        sent.code,
+        sent.what,
+        sent.intact,
+        sent.do,
+        sent.document,
+        str(sent),
+    )

@@ -40,9 +40,19 @@ class EndplateError(Exception):
         self.do = do
         self.document = document
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How another process gets the whole of it; a plain exception passes on its arguments only."""
+        return _again, (type(self), self.code, self.what, self.intact, self.do, self.document)
+
     def to_json(self) -> dict[str, dict[str, str]]:
         """Return the ``{"error": {...}}`` document of the command line."""
         return {"error": {"code": self.code, "what": self.what, "intact": self.intact, "do": self.do}}
+
+
+def _again(
+    kind: type[EndplateError], code: str, what: str, intact: str, do: str, document: dict[str, Any] | None
+) -> EndplateError:
+    return kind(code, what, intact=intact, do=do, document=document)
 
 
 class InternalError(EndplateError):

@@ -9,6 +9,7 @@ from path_study import exact_margins_mm
 
 from endplate.anatomy import assess
 from endplate.devices.cannulas import cannula
+from endplate.errors import EndplateError
 from endplate.imaging.calibration import Calibration
 from endplate.labelling.model import Seed
 from endplate.labelling.spine_labels import Labelling, label_from_points
@@ -108,7 +109,14 @@ def plan_study(seed: int) -> PlanCase:
     """Label, measure and plan the middle level of one phantom from clicks."""
     phantom, level, seeds = clicked_phantom(seed)
     assert phantom.volume is not None
-    labelling = label_from_points(phantom.volume, seeds)
+    try:
+        labelling = label_from_points(phantom.volume, seeds)
+    except EndplateError as error:
+        nothing = float("nan")
+        slices = float(phantom.grid.spacing[2])
+        return PlanCase(
+            seed, level, slices, nothing, nothing, 0.0, nothing, refused=(error.code,), not_measured=2
+        )
     return measured_case(seed, phantom, level, labelling)
 
 

@@ -64,9 +64,18 @@ def _plan_rows(cases: list[PlanCase]) -> tuple[list[dict[str, object]], list[str
     least = min(min(claim.exact_mm.values()) for _, claim in claims)
     widths = np.array([p.diameter_mm - p.true_diameter_mm for case in cases for p in case.pedicles])
     turns = np.array([p.transverse_deg - p.true_transverse_deg for case in cases for p in case.pedicles])
-    whole = np.array([case.dice_whole for case in cases])
-    arch = np.array([case.dice_arch for case in cases])
+    labelled = [case for case in cases if np.isfinite(case.dice_whole)]
+    whole = np.array([case.dice_whole for case in labelled])
+    arch = np.array([case.dice_arch for case in labelled])
     rows = [
+        row(
+            "phantoms that were labelled from clicks",
+            f"{len(labelled)} of {len(cases)}",
+            "",
+            "reported",
+            "the others were refused in words",
+            reached=None,
+        ),
         row(
             "plans from clicks: margins that hold within their stated uncertainty",
             f"{4 * len(claims) - len(broken)} of {4 * len(claims)} margins of {len(claims)} paths",
