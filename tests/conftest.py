@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,16 @@ def assessed_case(phantom_files: ScanFiles, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("assessed") / "case"
     assess_to_case(folder, Inputs(ct=phantom_files.ct, labels=phantom_files.labels), Parameters())
     return folder
+
+
+@pytest.fixture(scope="module")
+def coarse_bones() -> Iterator[None]:
+    """For tests of the way through a case, not of the physics: a run presses bones elastically on coarse voxels."""
+    from endplate.mechanics.pressing import StrengthOptions
+
+    def coarse(options: StrengthOptions) -> StrengthOptions:
+        return replace(options, linear_only=True, voxel_mm=3.0)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(StrengthOptions, "quick", coarse)
+        yield

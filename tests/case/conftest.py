@@ -1,20 +1,10 @@
-"""The case is conducted here, not the physics: bones are pressed elastically on coarse voxels."""
+"""The case is conducted here; the physics has tests of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import pytest
 
-from endplate.mechanics.pressing import StrengthOptions
 
-
-@pytest.fixture(autouse=True, scope="package")
-def _coarse_bones() -> Iterator[None]:
-    def coarse(options: StrengthOptions) -> StrengthOptions:
-        return replace(options, linear_only=True, voxel_mm=3.0)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(StrengthOptions, "quick", coarse)
-        yield
+@pytest.fixture(autouse=True, scope="module")
+def _quickly(coarse_bones: None) -> None:
+    """Press no bone to failure."""

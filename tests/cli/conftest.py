@@ -29,3 +29,8 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
         return Said(code, out, err)
 
     return run
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quickly(coarse_bones: None) -> None:
+    """Press no bone to failure: the physics has tests of its own."""
