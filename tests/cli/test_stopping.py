@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,16 @@ def stop_while_measuring(files: Any, out: Path, number: signal.Signals) -> subpr
     for line in process.stderr:
         if line.startswith("Measuring"):
             break
+    reader = threading.Thread(target=process.stderr.read, daemon=True)
+    reader.start()  # a full pipe would hold the process
     process.send_signal(number)
-    process.stderr.read()
-    process.wait(timeout=60)
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        # Python drops an exception that a handler raises while an object is being finalised: one asks again.
+        process.send_signal(number)
+        process.wait(timeout=60)
+    reader.join(timeout=10)
     return process
 
 
