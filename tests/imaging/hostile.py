@@ -275,7 +275,6 @@ def _written(ds: Dataset, whole: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
         pydicom.dcmwrite(buffer, ds, enforce_file_format=False)
-    # A value spoilt at random may be refused with any error; the file must then be spoilt in another way.
-    except Exception:
+    except Exception:  # pydicom refuses a value spoilt at random with any error; another way is then taken
         return whole[:140] + bytes([whole[140] ^ 1]) + whole[141:]
     return buffer.getvalue()

@@ -69,9 +69,7 @@ def read_dicom_seg(path: Path, id_of: IdOfName, image: Volume | None = None) -> 
             return _read(content, id_of, image)
         except (EndplateError, MemoryError):
             raise
-        # A damaged file makes pydicom raise errors of many kinds; all mean the same to the user. Our own words and want
-        # of memory went on above.
-        except Exception:
+        except Exception:  # pydicom answers damage with whatever its code raises; our own words went on above
             raise file_unreadable(KIND, "it is damaged") from None
 
 

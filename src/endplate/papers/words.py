@@ -13,7 +13,7 @@ PLUS_MINUS = "±"
 THIN_SPACE = "\u202f"
 """Narrow no-break space between a number and its unit."""
 
-_MONTHS = (
+MONTHS = (
     "January",
     "February",
     "March",
@@ -81,7 +81,7 @@ def long_date(iso: str | None) -> str:
         date = dt.date.fromisoformat(iso)
     except ValueError:
         return DASH
-    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
+    return f"{date.day} {MONTHS[date.month - 1]} {date.year}"
 
 
 def listed(items: list[str] | tuple[str, ...], joint: str = "and") -> str:

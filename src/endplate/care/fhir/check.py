@@ -21,17 +21,20 @@ R5_FIELDS = {
 }
 """Fields by which a resource of a known type is of R5."""
 
+OBSERVATION_STATUS = {
+    "registered",
+    "preliminary",
+    "final",
+    "amended",
+    "corrected",
+    "cancelled",
+    "entered-in-error",
+    "unknown",
+}
+"""One value set of FHIR that observations and what follows from them share."""
+
 STATUS = {
-    "Observation": {
-        "registered",
-        "preliminary",
-        "final",
-        "amended",
-        "corrected",
-        "cancelled",
-        "entered-in-error",
-        "unknown",
-    },
+    "Observation": OBSERVATION_STATUS,
     "MedicationStatement": {
         "active",
         "completed",
@@ -43,26 +46,8 @@ STATUS = {
         "not-taken",
     },
     "ServiceRequest": {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"},
-    "DetectedIssue": {
-        "registered",
-        "preliminary",
-        "final",
-        "amended",
-        "corrected",
-        "cancelled",
-        "entered-in-error",
-        "unknown",
-    },
-    "RiskAssessment": {
-        "registered",
-        "preliminary",
-        "final",
-        "amended",
-        "corrected",
-        "cancelled",
-        "entered-in-error",
-        "unknown",
-    },
+    "DetectedIssue": OBSERVATION_STATUS,
+    "RiskAssessment": OBSERVATION_STATUS,
     "CarePlan": {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"},
     "Consent": {"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"},
     "Procedure": {

@@ -11,21 +11,8 @@ from typing import Any, Literal
 
 from endplate.care.yamlfile import YamlFile
 from endplate.errors import InputError, QualityGateError
+from endplate.papers.words import MONTHS
 
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 DATE_FORM = "{weekday} {day} {month} {year}"
 """Key by which a translation gives its own order of a date."""
