@@ -16,9 +16,10 @@ from endplate.care.pack_schema import check_shape
 from endplate.care.pack_values import PackValue, read_date, read_leaf, read_span
 from endplate.care.parameters import parameters
 from endplate.care.times import Span
-from endplate.care.yamlfile import YamlFile, nearest
+from endplate.care.yamlfile import YamlFile
 from endplate.errors import InputError
 from endplate.sources import value
+from endplate.sources.yaml_text import nearest
 
 SHIPPED = ("leaflet-000", "leaflet-001", "leaflet-002", "leaflet-003", "leaflet-004", "safest")
 """Packs that come with Endplate: the five leaflets as published, and the safest choices."""

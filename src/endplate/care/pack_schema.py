@@ -8,7 +8,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from endplate.care.parameters import parameters
-from endplate.care.yamlfile import YamlFile, nearest
+from endplate.care.yamlfile import YamlFile
+from endplate.sources.yaml_text import nearest
 
 _ID = {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}
 _TEXT = {"type": "string", "minLength": 1}

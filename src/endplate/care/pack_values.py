@@ -11,8 +11,9 @@ from endplate.care.parameters import Parameter, parameters
 from endplate.care.quantities import measure, read_value, words
 from endplate.care.times import Span, parse_span
 from endplate.care.wording import forbidden_claims
-from endplate.care.yamlfile import YamlFile, nearest
+from endplate.care.yamlfile import YamlFile
 from endplate.sources import citations
+from endplate.sources.yaml_text import nearest
 
 
 @dataclass(frozen=True)

@@ -1,91 +1,24 @@
-"""YAML as plain values, with the line of every entry."""
+"""YAML of the care room: a table of a few pages, with the line of every entry."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from collections.abc import Mapping
 
 from endplate.errors import InputError
+from endplate.sources.yaml_text import YamlText
 
 BYTES_MAX = 1_000_000
 """A pack is a few pages; anything larger is another kind of file."""
 
-Place = tuple[str, ...]
 
-
-class YamlFile:
+class YamlFile(YamlText):
     """One YAML file: its values, and an error for any place in it."""
 
+    dates_as_text = True
+
     def __init__(self, name: str, content: bytes, code: str = "care-pack-wrong") -> None:
-        self.name = name
-        self.code = code
-        self.lines: dict[Place, int] = {}
         if len(content) > BYTES_MAX:
-            raise self.fault((), "it is larger than any pack.", "Name a pack's YAML file.")
-        self.values: Any = self._plain(self._parse(content), (), set())
+            raise InputError(code, f"{name}: it is larger than any pack.", do="Name a pack's YAML file.")
+        super().__init__(name, content, code)
         if not isinstance(self.values, Mapping):
             raise self.fault((), "it is not a table.", "Begin with `pack:` and `parameters:`.")
-
-    def fault(self, place: Iterable[object], what: str, do: str) -> InputError:
-        """The error for one entry, with the line of the nearest part that stands in the file."""
-        where = tuple(str(part) for part in place)
-        while where and where not in self.lines:
-            where = where[:-1]
-        line = f", line {self.lines[where]}" if where else ""
-        return InputError(self.code, f"{self.name}{line}: {what}", do=do)
-
-    def _parse(self, content: bytes) -> Any:
-        try:
-            return YAML(typ="rt", pure=True).load(content)
-        except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = f", line {mark.line + 1}" if mark is not None else ""
-            problem = str(error.problem or error.context or "not YAML").splitlines()[0]
-            raise InputError(
-                self.code,
-                f"{self.name}{line}: {problem}.",
-                do="Correct the YAML there (indent with spaces, one `key: value` a line, no key twice).",
-            ) from error
-        except (YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-            raise InputError(
-                self.code, f"{self.name} is not a YAML text.", do="Save it as a UTF-8 YAML file."
-            ) from error
-
-    def _plain(self, node: Any, place: Place, seen: set[int]) -> Any:
-        if isinstance(node, CommentedMap | CommentedSeq):
-            if id(node) in seen:
-                raise self.fault(place, "an alias is used.", "Write the entry out; aliases are not read.")
-            seen.add(id(node))
-        if isinstance(node, CommentedMap):
-            table = {}
-            for key, entry in node.items():
-                here = (*place, str(key))
-                self.lines[here] = node.lc.key(key)[0] + 1
-                table[str(key)] = self._plain(entry, here, seen)
-            return table
-        if isinstance(node, CommentedSeq):
-            items = []
-            for index, entry in enumerate(node):
-                here = (*place, str(index))
-                self.lines[here] = node.lc.item(index)[0] + 1
-                items.append(self._plain(entry, here, seen))
-            return items
-        if node is None or isinstance(node, bool):
-            return node
-        for kind in (int, float, str):
-            if isinstance(node, kind):
-                return kind(node)
-        if hasattr(node, "isoformat"):
-            return node.isoformat()
-        raise self.fault(place, "this value is not a number, text, list or table.", "Put texts in quotes.")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``" (did you mean X?)"`` for the nearest known name, or the empty text."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -19,8 +19,9 @@ from endplate.devices.cannulas import (
 )
 from endplate.devices.cements import Cement, shipped_cements
 from endplate.devices.model import Device
-from endplate.devices.site import SiteFile, nearest, read_site
+from endplate.devices.site import SiteFile, read_site
 from endplate.errors import UsageError
+from endplate.sources.yaml_text import nearest
 
 D = TypeVar("D", bound=Device)
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from endplate.errors import InputError
+from endplate.sources.yaml_text import Place, YamlText, fault_at, nearest
 
-Path_ = tuple[str, ...]
-"""Place of an entry in the file: the keys that lead to it."""
+CODE = "site-file-wrong"
 
 BYTES_MAX = 1_000_000
 """A site file is a page or two; anything larger is another kind of file."""
@@ -45,19 +40,16 @@ class SiteFile:
     sha256: str
     rules: Mapping[str, Any] = field(default_factory=dict)
     devices: Mapping[str, Any] = field(default_factory=dict)
-    lines: Mapping[Path_, int] = field(default_factory=dict)
+    lines: Mapping[Place, int] = field(default_factory=dict)
 
     @property
     def mark(self) -> str:
         """How documents name the file."""
         return f"site file {self.name} (sha256 {self.sha256[:12]})"
 
-    def refusal(self, place: Path_, what: str, do: str) -> InputError:
+    def refusal(self, place: Place, what: str, do: str) -> InputError:
         """The error for one entry, with the line of the nearest part that stands in the file."""
-        while place and place not in self.lines:
-            place = place[:-1]
-        where = f", line {self.lines[place]}" if place else ""
-        return InputError("site-file-wrong", f"{self.name}{where}: {what}", do=do)
+        return fault_at(CODE, self.name, self.lines, place, what, do)
 
 
 def read_site(path: Path) -> SiteFile:
@@ -79,7 +71,7 @@ def read_site(path: Path) -> SiteFile:
         ) from error
     if size > BYTES_MAX:
         raise InputError(
-            "site-file-wrong",
+            CODE,
             f"{path.name} has {size} bytes; a site file has a page or two.",
             do="Name the YAML file with the rules and devices.",
         )
@@ -94,10 +86,9 @@ def parse_site(name: str, content: bytes) -> SiteFile:
     InputError
         Not YAML (with the line), or parts that do not belong there.
     """
-    tree = _parse(name, content)
-    lines: dict[Path_, int] = {}
-    bare = SiteFile(name=name, sha256=hashlib.sha256(content).hexdigest(), lines=lines)
-    values = _plain(tree, (), bare, lines, set())
+    text = YamlText(name, content, CODE)
+    values = text.values
+    bare = SiteFile(name=name, sha256=hashlib.sha256(content).hexdigest(), lines=text.lines)
     if not isinstance(values, dict):
         raise bare.refusal((), "the file is not a table.", f"Begin with {' and '.join(PARTS[1:])}.")
     for key in values:
@@ -111,62 +102,7 @@ def parse_site(name: str, content: bytes) -> SiteFile:
         parts[part] = {} if values.get(part) is None else values[part]
         if not isinstance(parts[part], dict):
             raise bare.refusal((part,), f"{part} is not a table.", "Indent its entries below it.")
-    return SiteFile(name=own_name, sha256=bare.sha256, lines=lines, **parts)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """``" (did you mean X?)"`` for the nearest known name, or the empty text."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return SiteFile(name=own_name, sha256=bare.sha256, lines=text.lines, **parts)
 
 
 _PARTS_DO = f"At the top stand only {', '.join(PARTS)}; rules stand in their sections below `rules`."
-
-
-def _parse(name: str, content: bytes) -> Any:
-    try:
-        return YAML(typ="rt", pure=True).load(content)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + 1}" if mark is not None else ""
-        problem = str(error.problem or error.context or "not YAML").splitlines()[0]
-        raise InputError(
-            "site-file-wrong",
-            f"{name}{where}: {problem}.",
-            do="Correct the YAML there (indent with spaces, one `key: value` a line, no key twice).",
-        ) from error
-    except (YAMLError, UnicodeDecodeError, ValueError) as error:
-        problem = (str(error).splitlines() or ["no text"])[0]
-        raise InputError(
-            "site-file-wrong", f"{name} is not a YAML text: {problem}.", do="Save it as a UTF-8 YAML file."
-        ) from error
-
-
-def _plain(node: Any, place: Path_, site: SiteFile, lines: dict[Path_, int], seen: set[int]) -> Any:
-    """Plain values of a node; fills ``lines``. Aliases are refused, so the tree cannot grow or turn back on itself."""
-    if isinstance(node, CommentedMap | CommentedSeq):
-        if id(node) in seen:
-            raise site.refusal(place, "an alias is used.", "Write the entry out; aliases are not read.")
-        seen.add(id(node))
-    if isinstance(node, CommentedMap):
-        table = {}
-        for key, value in node.items():
-            here = (*place, str(key))
-            lines[here] = node.lc.key(key)[0] + 1
-            table[str(key)] = _plain(value, here, site, lines, seen)
-        return table
-    if isinstance(node, CommentedSeq):
-        items = []
-        for index, value in enumerate(node):
-            here = (*place, str(index))
-            lines[here] = node.lc.item(index)[0] + 1
-            items.append(_plain(value, here, site, lines, seen))
-        return items
-    if node is None or isinstance(node, bool):
-        return node
-    for kind in (int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
-    raise site.refusal(
-        place, "this value is not a number, text, list or table.", "Put texts in quotation marks."
-    )

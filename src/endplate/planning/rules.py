@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from endplate.anatomy.model import Document
-from endplate.devices.site import SiteFile, nearest, read_site
+from endplate.devices.site import SiteFile, read_site
 from endplate.errors import InternalError
 from endplate.planning.rule_sections import (
     AccessRules,
@@ -28,6 +28,7 @@ from endplate.planning.rule_sections import (
     TechniqueRules,
 )
 from endplate.sources.constants import Status
+from endplate.sources.yaml_text import nearest
 
 VERSION = 1
 """Version of the shipped rules, named in every plan."""
