@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,7 +37,10 @@ def test_mutated_files_end_in_an_image_or_in_words(seeds: Seeds, tmp_path: Path)
     assert len(set(said)) >= 8
 
 
-def test_a_tower_of_sequences_is_no_traceback(seeds: Seeds, tmp_path: Path) -> None:
+def test_a_tower_of_sequences_is_no_traceback(seeds: Seeds, tmp_path: Path, monkeypatch) -> None:
+    """Neither in the open nor from what the interpreter finalises at the limit of its stack."""
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
     name = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     for file, content in seeds.folders["explicit"].items():
         mark = b"\x08\x00\x60\x00CS"
@@ -44,6 +49,18 @@ def test_a_tower_of_sequences_is_no_traceback(seeds: Seeds, tmp_path: Path) -> N
     with pytest.raises(EndplateError) as caught:
         read_image(tmp_path)
     assert caught.value.code == "file-unreadable"
+    gc.collect()
+    assert not unraisable
+
+
+@pytest.mark.parametrize(("depth", "read"), [(32, True), (33, False)])
+def test_sequences_as_deep_as_stated_are_read(seeds: Seeds, tmp_path: Path, depth: int, read: bool) -> None:
+    start = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    end = b"\xfe\xff\x0d\xe0\x00\x00\x00\x00\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+    mark = b"\x08\x00\x60\x00CS"
+    for file, content in seeds.folders["explicit"].items():
+        (tmp_path / file).write_bytes(content.replace(mark, start * depth + end * depth + mark, 1))
+    assert attempt(tmp_path) == ("read" if read else "file-unreadable")
 
 
 def test_a_header_without_end_is_not_read_to_its_end(seeds: Seeds, tmp_path: Path, monkeypatch) -> None:

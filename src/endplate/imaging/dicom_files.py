@@ -31,6 +31,15 @@ DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
 
 PREAMBLE_BYTES = 132
 
+ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+"""How an item of a sequence starts, little- and big-endian."""
+
+ITEM_ENDS = (b"\xfe\xff\x0d\xe0", b"\xff\xfe\xe0\x0d")
+"""How one that did not state its length ends."""
+
+UNSTATED = b"\xff\xff\xff\xff"
+"""The length of an item that ends where its end is marked."""
+
 PIXEL_DATA = 0x7FE00010
 """Nothing behind the pixels is read: what stands there is no image, and often no DICOM."""
 
@@ -231,15 +240,32 @@ def _parse(file: BinaryIO, *, header_only: bool) -> Dataset:
 
 
 class _Head:
-    """The start of a file as all of it: a header whose elements claim more is damaged, not read."""
+    """The start of a file as all of it: a header whose elements claim more is damaged, not read.
+
+    pydicom calls itself for each item of unstated length within another, so a tower of them is stopped here, before
+    the interpreter's own limit is near and whatever it finalises there fails.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._limit = int(value("imaging.max_header_bytes"))
+        self._deepest = int(value("imaging.max_sequence_depth"))
+        self._depth = 0
 
     def read(self, count: int = -1) -> bytes:
         left = max(0, self._limit - self._file.tell())
-        return self._file.read(left if count < 0 else min(count, left))
+        content = self._file.read(left if count < 0 else min(count, left))
+        if len(content) == 8:
+            self._note_item(content[:4], content[4:])
+        return content
+
+    def _note_item(self, tag: bytes, length: bytes) -> None:
+        if tag in ITEMS and length == UNSTATED:
+            self._depth += 1
+        elif tag in ITEM_ENDS:
+            self._depth -= 1
+        if self._depth > self._deepest:
+            raise ValueError("sequences nested deeper than those of any image")
 
     def seek(self, place: int, whence: int = 0) -> int:
         return self._file.seek(place, whence)
