@@ -16,13 +16,15 @@ import numba
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 OPTIONS: dict[str, Any] = {
-    "fastmath": True,
+    "fastmath": False,
     "boundscheck": False,
     "nogil": True,
     "error_model": "numpy",
     "cache": True,
 }
-"""Of every kernel of one compiler: no two of them differ in how they round."""
+"""Of every kernel. Sums are added up as they are written: with leave to reorder them, the machine code asks at run time
+whether its arrays lie well apart and rounds otherwise where they do not, so that the last bit of a result would depend
+on where memory happened to be given out. Loops that need wider registers for a sum say so themselves, in lanes."""
 
 
 class Compiler:

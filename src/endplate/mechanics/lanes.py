@@ -102,6 +102,19 @@ def load(_typing: Any, array: Any, _index: Any) -> Any:
 
 
 @_built_in
+def load_widened(_typing: Any, array: Any, _index: Any) -> Any:
+    """Lanes in double precision of a flat contiguous array in single precision."""
+
+    def generate(context: Any, builder: Any, made: Any, args: Any) -> Any:
+        start = builder.gep(context.make_array(made.args[0])(context, builder, args[0]).data, [args[1]])
+        half = ir.VectorType(ir.FloatType(), DOUBLE.count)
+        values = builder.load(builder.bitcast(start, half.as_pointer()), align=4, typ=half)
+        return builder.fpext(values, _ir_type(DOUBLE))
+
+    return DOUBLE(array, types.intp), generate
+
+
+@_built_in
 def store(_typing: Any, array: Any, _index: Any, lanes: Any) -> Any:
     """Write lanes to a flat contiguous array from an index on; the array must reach that far."""
 
@@ -124,6 +137,22 @@ def fill(_typing: Any, number: Any) -> Any:
         return builder.shuffle_vector(first, empty, _mask([0] * lanes.count))
 
     return lanes(number), generate
+
+
+@_built_in
+def add_up(_typing: Any, lanes: Any) -> Any:
+    """Sum of the lanes, halves onto halves."""
+
+    def generate(_context: Any, builder: Any, _made: Any, args: Any) -> Any:
+        total, count = args[0], lanes.count
+        while count > 1:
+            count //= 2
+            low, high = (_mask(list(range(first, first + count))) for first in (0, count))
+            halves = [builder.shuffle_vector(total, total, picks) for picks in (low, high)]
+            total = builder.fadd(*halves)
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return lanes.element(lanes), generate
 
 
 @_built_in

@@ -7,9 +7,7 @@ threads. Levels too small for threads use the serial twins.
 Rows of nodes that touch no bone, and the ends of others, are passed over: ``start`` and ``stop`` name the registers of
 each row that elements reach (:meth:`endplate.mechanics.layout.Layout.nodal_blocks`). Elsewhere all vectors stay 0.
 
-Sums have loops of their own that write nothing. In a loop that also writes, the machine code asks at run time
-whether its arrays lie apart, and adds in another order if it cannot be sure: the last bit would depend on where
-memory happened to be given out.
+Inner products are added in lanes, always in one order (:mod:`endplate.kernels`).
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from typing import Any
 import numba
 
 from endplate.mechanics.compiled import kernel, twins
-from endplate.mechanics.lanes import fill, load, store
+from endplate.mechanics.lanes import add_up, fill, load, load_widened, store
 from endplate.mechanics.layer import add_layer
 
 
@@ -113,7 +111,7 @@ def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> N
         for k in range(low, high):
             if k < planes - 1:
                 add_layer(p, modulus, c, k, planes, rows, row, 8, first, last, below, above)
-            total = 0.0
+            total = fill(0.0)
             for q in range(3):
                 o = q * component + k * plane
                 s = q * plane
@@ -121,9 +119,9 @@ def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> N
                     for n in range(j * row + 8 * start[k, j], j * row + 8 * stop[k, j]):
                         out[o + n] = below[s + n] if inverse[o + n] > 0 else 0.0
                         below[s + n] = 0
-                    for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]):
-                        total += out[n] * p[n]
-            dots[k] = total
+                    for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j], 8):
+                        total = total + load(out, n) * load(p, n)
+            dots[k] = add_up(total)
             below, above = above, below
 
 
@@ -132,7 +130,7 @@ def _advance(u: Any, grid: Any, r: Any, p: Any, ap: Any, step: Any, single: Any,
     _modulus, _c, _first, _last, start, stop, planes, rows, row = grid
     for t in numba.prange(3 * planes):
         k, o = t % planes, t * rows * row
-        total = 0.0
+        total = fill(0.0)
         for j in range(rows):
             low, high = o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]
             for n in range(low, high):
@@ -140,21 +138,21 @@ def _advance(u: Any, grid: Any, r: Any, p: Any, ap: Any, step: Any, single: Any,
                 rest = r[n] - step * ap[n]
                 r[n] = rest
                 single[n] = rest
-            for n in range(low, high):
-                total += r[n] * r[n]
-        sums[t] = total
+            for n in range(low, high, 8):
+                total = total + load(r, n) * load(r, n)
+        sums[t] = add_up(total)
 
 
 def _product(r: Any, grid: Any, z: Any, sums: Any) -> None:
-    """``sums`` takes r·z of each plane of a component."""
+    """``sums`` takes r·z of each plane of a component; z is in single precision."""
     _modulus, _c, _first, _last, start, stop, planes, rows, row = grid
     for t in numba.prange(3 * planes):
         k, o = t % planes, t * rows * row
-        total = 0.0
+        total = fill(0.0)
         for j in range(rows):
-            for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]):
-                total += r[n] * z[n]
-        sums[t] = total
+            for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j], 8):
+                total = total + load(r, n) * load_widened(z, n)
+        sums[t] = add_up(total)
 
 
 def _turn(p: Any, grid: Any, z: Any, share: Any) -> None:
