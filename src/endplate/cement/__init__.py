@@ -1,0 +1,1 @@
+"""Bone cement in a vertebra: how it flows, sets, leaks and warms."""

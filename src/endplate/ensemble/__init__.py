@@ -1,0 +1,1 @@
+"""Samples of what is uncertain, and the bands that come of them."""

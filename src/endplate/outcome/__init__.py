@@ -1,0 +1,1 @@
+"""What the treatment changes: height, strength, leaks, heat, with their bands."""
