@@ -38,6 +38,9 @@ FAILURE = "failure.nii.gz"
 REPORT = "report.html"
 SHEETS = "sheets.html"
 
+SIGNIFICANT = 9
+"""Digits of a number in a document: more than anything measured has."""
+
 SCAN_FILES = (SCAN, IMAGE, LABELS, ORGANS)
 """Files that hold the scan as the case keeps it."""
 
@@ -314,6 +317,15 @@ class StageView:
             )
 
 
+def _rounded(value: Any) -> Any:
+    """The same JSON value with shorter numbers."""
+    if isinstance(value, float):
+        return float(f"{value:.{SIGNIFICANT}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list) else value
+
+
 def read_document(path: Path, kind: type[DocumentT]) -> DocumentT:
     """Read one JSON document of a case.
 
@@ -334,8 +346,12 @@ def read_document(path: Path, kind: type[DocumentT]) -> DocumentT:
 
 
 def document_bytes(document: BaseModel) -> bytes:
-    """A document as the bytes of its file: UTF-8 JSON, one space of indent, keys in model order."""
-    plain = document.model_dump(mode="json", by_alias=True)
+    """A document as the bytes of its file: UTF-8 JSON, one space of indent, keys in model order.
+
+    Numbers are written with :data:`SIGNIFICANT` digits, so that a file does not depend on the order in which a library
+    added up a long sum on another number of threads.
+    """
+    plain = _rounded(document.model_dump(mode="json", by_alias=True))
     try:
         text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
