@@ -1,0 +1,240 @@
+"""What a treatment comes to: the frozen document of ``endplate treat``.
+
+Every key is always there; what is not known is ``None``. Fractions are 0–1, places RAS mm.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from endplate.anatomy.model import Document
+from endplate.cement.model import ROUTES
+from endplate.sources import Finding
+
+CEMENT_FIELDS = ("fraction", "arrival_s", "peak_c", "cem43_min")
+"""Volumes that go with the cement of a level: share of each voxel, when cement came, and what heat it met."""
+
+
+class HeightGain(Document):
+    """Gain of height at the stages of a balloon, mm."""
+
+    posture: float | None = None
+    inflated: float | None = None
+    deflated: float | None = None
+    final: float | None = None
+
+
+class BalloonOutcome(Document):
+    """What a balloon did."""
+
+    volume_ml: float | None
+    peak_pressure_mpa: float | None
+    cavity_ml: float | None
+    height_gain_mm: HeightGain
+
+
+class Leaks(Document):
+    """Cement outside the body by the route it took, mL."""
+
+    basivertebral: float = 0.0
+    segmental: float = 0.0
+    cortical_anterior: float = 0.0
+    cortical_lateral: float = 0.0
+    cortical_posterior: float = 0.0
+    disc_superior: float = 0.0
+    disc_inferior: float = 0.0
+    foramen: float = 0.0
+    tract: float = 0.0
+
+    @classmethod
+    def of(cls, leaked_ml: tuple[float, ...]) -> Leaks:
+        """From volumes in the order of :data:`endplate.cement.model.ROUTES`."""
+        return cls(**dict(zip(ROUTES, (float(one) for one in leaked_ml), strict=True)))
+
+    def as_tuple(self) -> tuple[float, ...]:
+        """Volumes in the order of :data:`endplate.cement.model.ROUTES`."""
+        return tuple(float(getattr(self, route)) for route in ROUTES)
+
+    @property
+    def total_ml(self) -> float:
+        """All of it."""
+        return sum(self.as_tuple())
+
+
+class Touches(Document):
+    """Which endplates the cement reaches."""
+
+    superior: bool | None
+    inferior: bool | None
+
+
+class InjectionPoint(Document):
+    """One moment of an injection, for curves over time."""
+
+    time_s: float
+    """On the clock of the procedure."""
+    cement_age_s: float | None
+    delivered_ml: float
+    """Since the first stroke, through all needles."""
+    in_bone_ml: float
+    leaked_ml: float
+    rate_ml_min: float
+    pressure_mpa: float
+    """At the syringe."""
+    nozzle_kpa: float | None
+    """At the needle's opening."""
+    side: str | None = None
+
+
+class HeatRegion(Document):
+    """How warm one structure became."""
+
+    name: str
+    peak_c: float
+    mean_peak_c: float
+    """Mean over its voxels of each voxel's greatest temperature."""
+    cem43_min: float
+    """Greatest thermal dose: minutes at 43 °C that do as much."""
+    over_45_s: float
+    over_47_s: float
+    over_50_s: float
+    """Longest time that any of its voxels spent above a temperature."""
+    voxels: int
+
+
+class HeatOutcome(Document):
+    """Warmth of the curing cement."""
+
+    minutes: float
+    """Simulated after the last cement."""
+    regions: tuple[HeatRegion, ...]
+
+    def find(self, name: str) -> HeatRegion | None:
+        """One region; ``None`` where it was not looked at."""
+        return next((one for one in self.regions if one.name == name), None)
+
+
+class CementOutcome(Document):
+    """Where the cement of one level went."""
+
+    delivered_ml: float
+    """Out of the syringe."""
+    in_cannula_ml: float
+    in_bone_ml: float
+    in_cavity_ml: float
+    marrow_displaced_ml: float
+    mass_error: float
+    """|delivered − cannula − bone − cavity − leaks| / delivered."""
+    peak_pressure_mpa: float | None
+    """Greatest pressure at the syringe."""
+    fill_fraction: float | None
+    """(Bone + cavity) over the volume of the body."""
+    touches_endplates: bool | None
+    """Cement reaches both endplates."""
+    leaks_ml: Leaks
+    in_canal_ml: float
+    toward_lung_ml: float
+    """Both are totals within the leaks."""
+    peak_temperature_c: float | None
+    stopped_because: str | None
+    """Code of what ended the injection."""
+
+    product: str | None = None
+    """Name of the cement."""
+    touches: Touches = Touches(superior=None, inferior=None)
+    peak_nozzle_kpa: float | None = None
+    posterior_wall_mm: float | None = None
+    """Least distance of the cement in the body from the posterior wall."""
+    stopped_text: str | None = None
+    """What ended the injection, in plain words."""
+    curve: tuple[InjectionPoint, ...] = ()
+    heat: HeatOutcome | None = None
+
+
+class StrengthOutcome(Document):
+    """Stiffness and strength before and after."""
+
+    before_n: float | None
+    after_bonded_n: float | None
+    after_derated_n: float | None
+    intact_expectation_n: float | None
+    stiffness_before_n_per_mm: float | None
+    stiffness_after_n_per_mm: float | None
+    """With the cement bonded."""
+
+    stiffness_after_derated_n_per_mm: float | None = None
+    intact_stiffness_n_per_mm: float | None = None
+    intact_from: str | None = None
+    """What the intact expectation rests on: neighbouring levels, or this level's own bone taken as whole."""
+    broken_band_mm: float | None = None
+    """Thickness of the band of broken bone that was assumed; ``None`` where the bone was taken as whole."""
+    cement_in_model_ml: float | None = None
+    """Cement that the mechanical model holds."""
+    quick: bool | None = None
+    """Pressed to failure on coarse voxels in few steps."""
+
+
+class LevelOutcome(Document):
+    """One treated level."""
+
+    level: str
+    balloon: BalloonOutcome | None
+    cement: CementOutcome | None
+    """``None`` where no cement was given."""
+    strength: StrengthOutcome
+    findings: tuple[Finding, ...] = ()
+
+
+class TimelineEntry(Document):
+    """One event of the procedure."""
+
+    time_s: float
+    """Since the skin was punctured."""
+    what: str
+    level: str | None = None
+    side: str | None = None
+    cement_age_s: float | None = None
+
+
+class DoseOutcome(Document):
+    """X-ray given: time, frames, air kerma at the reference point, area product."""
+
+    seconds: float
+    frames: int
+    air_kerma_mgy: float
+    area_product_gycm2: float
+
+
+class SessionOutcome(Document):
+    """The whole procedure."""
+
+    timeline: tuple[TimelineEntry, ...]
+    time_s: float | None
+    dose: DoseOutcome | None
+
+
+class Treatment(Document):
+    """The document of ``endplate treat``."""
+
+    schema_: Literal["endplate/outcome/1"] = Field(default="endplate/outcome/1", alias="schema")
+    levels: tuple[LevelOutcome, ...]
+    session: SessionOutcome
+    findings: tuple[Finding, ...] = ()
+
+    def find(self, level: str) -> LevelOutcome | None:
+        """One level; ``None`` where it was not treated."""
+        return next((one for one in self.levels if one.level == level), None)
+
+
+def no_strength() -> StrengthOutcome:
+    """Nothing is known of the strength."""
+    return StrengthOutcome(
+        before_n=None,
+        after_bonded_n=None,
+        after_derated_n=None,
+        intact_expectation_n=None,
+        stiffness_before_n_per_mm=None,
+        stiffness_after_n_per_mm=None,
+    )
