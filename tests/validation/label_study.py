@@ -112,11 +112,11 @@ def sample_bodies() -> list[LevelCheck]:
     """The sample CT, seeds at the centres of the given bodies of T10–L2."""
     files = fetch_sample()
     image, labels = read_image(files.ct), read_labels(files.labels)
-    given = _given_bodies(labels)
+    given = given_bodies(labels)
     return _compare(image, labels, {level: given[level] for level in SAMPLE_LEVELS}, 0.0)
 
 
-def _given_bodies(labels: LabelMap) -> dict[str, Mask]:
+def given_bodies(labels: LabelMap) -> dict[str, Mask]:
     """Bodies of a label map as the anatomy splits them, on the map's grid."""
     found = {}
     for item in locate_vertebrae(labels):

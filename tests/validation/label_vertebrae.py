@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel
 import numpy as np
 from label_plan_study import dice
-from label_study import SAMPLE_LEVELS
+from label_study import SAMPLE_LEVELS, given_bodies
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -26,12 +26,17 @@ PEDICLE_REACH_MM = 15.0
 
 @dataclass(frozen=True)
 class WholeRow:
-    """Dice of one vertebra, and of its bone between body and laminae."""
+    """Dice of one vertebra, of its bone between body and laminae, and of its body.
+
+    ``body`` compares the two whole vertebrae where one rule parts body and arch in both; ``None`` where the true map
+    parts them itself.
+    """
 
     level: str
     whole: float
     pedicles: float
     quality: float
+    body: float | None = None
 
 
 def _compared(
@@ -60,6 +65,11 @@ def sample_vertebrae() -> list[WholeRow]:
     image, labels = read_image(files.ct), read_labels(files.labels)
     places = {item.vertebra.level: item.vertebra.axes.origin_ras_mm for item in locate_vertebrae(labels)}
     found = label_from_points(image, [Seed(level, places[level]) for level in SAMPLE_LEVELS])
+    ours, theirs = given_bodies(found.labels), given_bodies(labels)
     return [
-        _compared(found, level, labels.data == VERSE_IDS[level], image.spacing_mm) for level in SAMPLE_LEVELS
+        replace(
+            _compared(found, level, labels.data == VERSE_IDS[level], image.spacing_mm),
+            body=dice(ours[level], theirs[level]),
+        )
+        for level in SAMPLE_LEVELS
     ]
