@@ -227,14 +227,11 @@ def deliver(
     able = min(
         greatest_rate_ml_min(cannula, law, ages_s, tool.limit_pa, back_pa=back_pa), tool.greatest_rate_ml_min
     )
-    rate = min(asked, able)
-    stalled = asked > 0.0 and able < min(asked, value("injector.stall_ml_min"))
-    if stalled:
-        rate = 0.0
     if asked == 0.0:
         return Delivery(0.0, max(back_pa, 0.0), 0.0, limited=False, stalled=False)
-    if stalled:
+    if able < min(asked, value("injector.stall_ml_min")):
         return Delivery(0.0, tool.limit_pa, max(tool.limit_pa - back_pa, 0.0), limited=True, stalled=True)
+    rate = min(asked, able)
     lost = pressure_drop_pa(cannula, law, ages_s, rate)
     return Delivery(rate, lost + back_pa, lost, limited=asked > able, stalled=False)
 

@@ -98,16 +98,14 @@ def tally(
     above: Any,
     thresholds: Any,
     step: float,
-    least_c: float,
-    turning_c: float,
-    log_above: float,
-    log_below: float,
+    dosing: Any,
 ) -> None:
     """Add one step to the peaks (°C), the thermal dose (min at 43 °C) and the times above thresholds (s).
 
-    ``temperature`` has its rim; ``above`` is (thresholds, I, J, K); ``log_above`` and ``log_below`` are logarithms of
-    the factors of a degree above and below ``turning_c``.
+    ``temperature`` has its rim; ``above`` is (thresholds, I, J, K); ``dosing`` holds the least and the turning
+    temperature of the dose and the logarithms of its factors above and below the latter.
     """
+    least_c, turning_c, log_above, log_below = dosing
     ni, nj, nk = peak.shape
     for i in prange(ni):
         for j in range(nj):
@@ -117,6 +115,6 @@ def tally(
                 if here >= least_c:
                     slope = log_above if here >= turning_c else log_below
                     dose[i, j, k] += step / 60.0 * exp(slope * (turning_c - here))
-                    for index in range(thresholds.size):
-                        if here > thresholds[index]:
-                            above[index, i, j, k] += step
+                for index in range(thresholds.size):
+                    if here > thresholds[index]:
+                        above[index, i, j, k] += step

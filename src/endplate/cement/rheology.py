@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from math import exp, isfinite, log, log10, sqrt
+from math import exp, isfinite, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -50,8 +50,8 @@ class CementLaw:
         Time from ready to the end of the working window at the reference temperature.
     cure:
         Conversion and heat, on the same clock.
-    yield_pas:
-        Yield stress as a share of the consistency, in Pa per Pa·sⁿ; 0 for none.
+    yield_share:
+        Yield stress for each unit of consistency, in Pa per Pa·sⁿ; 0 for none.
     recalled:
         A figure was not read in a source.
 
@@ -75,7 +75,7 @@ class CementLaw:
     gel_consistency_pas: float
     working_s: float
     cure: Cure
-    yield_pas: float = 0.0
+    yield_share: float = 0.0
     recalled: bool = True
 
     def __post_init__(self) -> None:
@@ -85,9 +85,10 @@ class CementLaw:
             "index_least",
             "floor_pas",
             "unjectable_pas",
+            "gel_consistency_pas",
             "working_s",
         )
-        for name in (*positive, "ready_s", "index_fall_per_s", "gel_consistency_pas", "yield_pas"):
+        for name in (*positive, "ready_s", "index_fall_per_s", "yield_share"):
             figure = getattr(self, name)
             if not isfinite(figure) or figure < 0.0 or (figure == 0.0 and name in positive):
                 raise _impossible(f"{name} is {figure:g}")
@@ -95,10 +96,10 @@ class CementLaw:
             raise _impossible(f"the index at mixing is {self.index_at_mixing:g}")
         if not self.floor_pas < self.unjectable_pas <= self.ceiling_pas < float("inf"):
             raise _impossible("floor, injectable limit and ceiling of the viscosity do not rise")
-        if self.consistency_pas >= self.unjectable_pas:
+        if self.consistency_pas + 2.0 * self.gel_consistency_pas >= self.unjectable_pas:
             raise _impossible("it is too thick to inject when it is ready")
-        if self.ready_s + self.working_s > self.cure.set_s:
-            raise _impossible("it sets before its working window ends")
+        if self.ready_s + self.working_s > self.stiff_s:
+            raise _impossible("it is set or too thick before its working window ends")
 
     def power_law(self, age_s: ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Consistency K in Pa·sⁿ and index n at equivalent ages in s; arrays of the ages' shape.
@@ -111,9 +112,8 @@ class CementLaw:
         )
         consistency = self.consistency_pas * np.exp(growth)
         left = 1.0 - self.cure.conversion(age) / self.cure.set_conversion
-        gel = self.gel_consistency_pas / np.square(
-            np.maximum(left, sqrt(self.gel_consistency_pas / self.ceiling_pas) + 1e-12)
-        )
+        least = sqrt(self.gel_consistency_pas / self.ceiling_pas)
+        gel = self.gel_consistency_pas / np.square(np.maximum(left, least))
         index = np.maximum(self.index_least, self.index_at_mixing - self.index_fall_per_s * age)
         return np.minimum(consistency + gel, self.ceiling_pas), index
 
@@ -131,8 +131,8 @@ class CementLaw:
         return clipped
 
     def yield_stress_pa(self, age_s: ArrayLike) -> FloatArray:
-        """Stress below which the cement does not flow; 0 everywhere unless ``yield_pas`` is given."""
-        return self.yield_pas * self.power_law(age_s)[0]
+        """Stress below which the cement does not flow; 0 everywhere unless ``yield_share`` is given."""
+        return self.yield_share * self.power_law(age_s)[0]
 
     def age_rate(self, temperature_c: ArrayLike) -> FloatArray:
         """Seconds of equivalent age in a second at some temperatures.
@@ -147,18 +147,26 @@ class CementLaw:
 
     @property
     def stiff_s(self) -> float:
-        """Equivalent age from which no operator injects it: too thick, or set."""
-        if self.consistency_pas + self.gel_consistency_pas >= self.unjectable_pas:
-            return self.ready_s
-        low, high = self.ready_s, self.cure.set_s
-        if float(self.power_law(high)[0]) < self.unjectable_pas:
-            return high
+        """Equivalent age from which no operator injects it: as thick at 1/s as the unjectable one, or set."""
+        low, high = 0.0, self.cure.set_s
         while high - low > 1e-3:
             middle = 0.5 * (low + high)
-            low, high = (
-                (middle, high) if float(self.power_law(middle)[0]) < self.unjectable_pas else (low, middle)
-            )
+            if float(self.power_law(middle)[0]) < self.unjectable_pas:
+                low = middle
+            else:
+                high = middle
         return high
+
+    def scaled(self, factor: float) -> CementLaw:
+        """The same cement with its consistency times a factor; its working window ends when it is too thick.
+
+        Raises ``UsageError`` (``cement-law-impossible``) for a factor that is not above 0 or makes it too thick to
+        inject at all.
+        """
+        if not isfinite(factor) or factor <= 0.0:
+            raise _impossible(f"its consistency is multiplied by {factor:g}")
+        thicker = replace(self, consistency_pas=self.consistency_pas * factor, working_s=1e-3)
+        return replace(thicker, working_s=min(self.working_s, thicker.stiff_s - self.ready_s))
 
 
 @dataclass(frozen=True)
@@ -209,8 +217,7 @@ def working_window(law: CementLaw, room_c: float | None = None) -> Window:
     """When a cement can be injected at one temperature (the room's unless given)."""
     rate = float(law.age_rate(value("cement_law.room_c") if room_c is None else room_c))
     end = law.ready_s + law.working_s
-    stiff = max(law.stiff_s, end)
-    return Window(law.ready_s / rate, end / rate, stiff / rate, max(law.cure.set_s, stiff) / rate)
+    return Window(law.ready_s / rate, end / rate, law.stiff_s / rate, law.cure.set_s / rate)
 
 
 def checked_ages(age_s: ArrayLike) -> FloatArray:
@@ -243,33 +250,30 @@ def _class_law(name: str) -> CementLaw:
         gel_consistency_pas=value("cement_law.gel_consistency_pas"),
         working_s=S_PER_MIN * shipped_cements()[name].working_time_min,
         cure=class_cure(name),
+        yield_share=value("cement_law.yield_share"),
     )
 
 
 def _law_of(cement: Cement) -> CementLaw:
     known = shipped_cements()
-    mean = _middle(cement)
-    near = (
-        cement.name
-        if cement.name in known
-        else min(known, key=lambda name: abs(log10(_middle(known[name]) / mean)))
-    )
-    base = _class_law(near)
-    consistency = base.consistency_pas * mean / _middle(known[near])
+    middle = _middle(cement)
+    nearest = min(known, key=lambda name: abs(log(_middle(known[name]) / middle)))
+    shipped = known[cement.name if cement.name in known else nearest]
+    base = _class_law(shipped.name)
+    consistency = base.consistency_pas * middle / _middle(shipped)
     if consistency >= base.unjectable_pas:
         raise _impossible("it is too thick to inject when it is ready")
-    longer = cement.working_time_min / known[near].working_time_min
-    room = log(base.unjectable_pas / base.consistency_pas) / log(base.unjectable_pas / consistency)
-    working_s = S_PER_MIN * cement.working_time_min
+    longer = cement.working_time_min / shipped.working_time_min
+    way = log(base.unjectable_pas / base.consistency_pas) / log(base.unjectable_pas / consistency)
+    working_s = base.working_s * longer
+    later = max(1.0, (base.ready_s + working_s) / (base.ready_s + base.working_s))
     return replace(
         base,
         name=cement.name,
         consistency_pas=consistency,
-        thickening_s=base.thickening_s * longer * room,
+        thickening_s=base.thickening_s * longer * way,
         working_s=working_s,
-        cure=base.cure.set_at(
-            base.cure.set_s * max(1.0, (base.ready_s + working_s) / (base.ready_s + base.working_s))
-        ),
+        cure=base.cure.set_at(base.cure.set_s * later) if later > 1.0 else base.cure,
     )
 
 
