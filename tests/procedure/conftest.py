@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +15,7 @@ from endplate.fluoroscopy.dose import Exposure
 from endplate.planning.model import (
     CArm,
     CementDose,
+    Checkpoint,
     Depths,
     LadderStep,
     LevelPlan,
@@ -27,8 +29,9 @@ from endplate.procedure.world import Cement, LevelWorld, Tube, World
 EDGE = 40
 """Voxels of 1 mm along each side; the posterior wall is at y = 0, the anterior at y = 30."""
 
-TIPS = {"left": (-8.0, 20.0, 0.0), "right": (8.0, 20.0, 0.0)}
+TIPS = {"left": (-8.0, 16.0, 0.0), "right": (8.0, 16.0, 0.0)}
 ENTRY_Y = -25.0
+STOPS = {"docking": 0.0, "mid-pedicle": 15.0, "posterior-wall": 25.0, "target": 41.0}
 
 
 def needle_path(side: str) -> NeedlePath:
@@ -51,6 +54,18 @@ def needle_path(side: str) -> NeedlePath:
         craniocaudal_deg=0.0,
         depths_mm=Depths(bone_to_posterior_wall=25.0, bone_to_tip=y - ENTRY_Y),
         carm=CArm(patient_position="prone"),
+        checkpoints=tuple(
+            Checkpoint(
+                name=name,
+                tip_ras_mm=(x, ENTRY_Y + depth, z),
+                depth_mm=depth,
+                lateral_of_medial_ring_mm=3.0,
+                beyond_posterior_wall_mm=depth - 25.0,
+                ap_text="",
+                lateral_text="",
+            )
+            for name, depth in STOPS.items()
+        ),
     )
 
 
@@ -71,6 +86,7 @@ def level_plan(
     )
 
 
+@cache
 def block() -> Medium:
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
     affine[:3, 3] = (-20.0, -5.0, -15.0)
@@ -91,6 +107,12 @@ def block() -> Medium:
 def places(medium: Medium) -> np.ndarray:
     ijk = np.stack(np.indices(medium.shape), axis=-1)
     return ijk @ medium.affine[:3, :3].T + medium.affine[:3, 3]
+
+
+@cache
+def nearest_first(medium: Medium, tip_ras_mm: tuple[float, ...]) -> np.ndarray:
+    apart = np.linalg.norm(places(medium) - np.array(tip_ras_mm), axis=-1)
+    return np.argsort(apart, axis=None, kind="stable")
 
 
 def nearest_flow(leak: Callable[[float], dict[str, float]] = lambda _ml: {}):

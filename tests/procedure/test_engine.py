@@ -38,7 +38,7 @@ def play(world: World, *actions: Any) -> State:
 def ready(world: World) -> State:
     return play(
         world,
-        AdvanceNeedle(**AT, depth_mm=45.0),
+        AdvanceNeedle(**AT, depth_mm=41.0),
         MixCement(cement="medium-viscosity"),
         Pause(seconds=120.0),
     )
@@ -125,7 +125,7 @@ def test_a_shot_costs_time_and_dose_and_shows_what_can_be_seen(make_world: Calla
     assert lateral.seen.leak_ml("canal") == pytest.approx(0.2)
     assert lateral.seen.leak_ml("vein") == 0.0
     assert lateral.seen.to_wall_mm is not None
-    assert 10.0 < lateral.seen.to_wall_mm < 20.0
+    assert 8.0 < lateral.seen.to_wall_mm < 16.0
     _, ap = act(state, Shoot(level="L1", view="ap"), world)
     assert ap.seen is not None
     assert ap.seen.leaks == (), "0.05 ml beside the body cannot be seen, and the canal lies behind it"
@@ -176,6 +176,6 @@ def test_what_cannot_be_done_is_said(make_world: Callable[..., World], code: str
 
 def test_cement_must_be_mixed(make_world: Callable[..., World]) -> None:
     world = make_world()
-    state = play(world, AdvanceNeedle(**AT, depth_mm=45.0))
+    state = play(world, AdvanceNeedle(**AT, depth_mm=41.0))
     with pytest.raises(UsageError, match="No cement"):
         act(state, Inject(**AT, rate_ml_min=3.0, volume_ml=1.0), world)
