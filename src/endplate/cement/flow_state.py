@@ -1,0 +1,244 @@
+"""The state that steps of an injection change, on the flat arrays of a grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from endplate.cement import flow_faces
+from endplate.cement.flow_grid import Grid
+from endplate.cement.flow_pressure import PressureSolver
+from endplate.cement.flow_sweep import COREY, GATED, LINEAR, sweep
+from endplate.cement.model import ROUTES, Fill, Medium, PowerLaw
+from endplate.cement.nozzle import Nozzle
+from endplate.errors import InputError
+from endplate.imaging.geometry import FloatArray
+
+if TYPE_CHECKING:
+    from endplate.cement.advance import Options
+
+M3_PER_ML = 1e-6
+FLUXES = {"gated": GATED, "linear": LINEAR, "corey": COREY}
+FIRST_PASSES = 3
+"""Of pressure and viscosity where no flow is known to start from; later steps take the last step's flow."""
+
+
+class FlowState:
+    """Cement on its way through a grid."""
+
+    def __init__(
+        self,
+        medium: Medium,
+        grid: Grid,
+        fill: Fill,
+        nozzles: Sequence[Nozzle],
+        power_law: PowerLaw,
+        options: Options,
+    ) -> None:
+        self._medium, self._grid, self._law, self._options = medium, grid, power_law, options
+        self._nozzles = nozzles
+        size = grid.size
+        share = 1.0 - options.residual_marrow
+        self._pore = grid.pore_m3 * share
+        inside = self._pore > 0.0
+        self._saturation = np.where(inside, grid.flat(fill.saturation) / share, 0.0)
+        self._age = np.where(inside, grid.flat(fill.age_s), 0.0)
+        self.pressure: FloatArray = np.where(
+            inside, grid.flat(fill.pressure_pa, medium.outer_pressure_pa) - medium.outer_pressure_pa, 0.0
+        )
+        self._source, self._source_age = np.zeros(size), np.zeros(size)
+        brought = np.zeros(size)
+        for one in nozzles:
+            each = one.flow_m3_s / one.cells.size
+            self._source[one.cells] += each
+            brought[one.cells] += each * one.age_s
+        fed = self._source > 0.0
+        self._source_age[fed] = brought[fed] / self._source[fed]
+        self.flow_m3_s = sum(one.flow_m3_s for one in nozzles)
+        self._fed: NDArray[np.int64] = np.flatnonzero(fed)
+        self._wet: NDArray[np.int64] = np.flatnonzero(self._saturation > 0.0)
+        self._marrow = 1.0 / medium.marrow_pas
+        self._mobility = np.full(size, self._marrow)
+        self._ratio = np.ones(size)
+        self._faces = (np.zeros(size), np.zeros(size), np.zeros(size))
+        self._diagonal = np.zeros(size)
+        self._solver = PressureSolver(grid)
+        self._is_held = np.zeros(size, dtype=np.bool_)
+        self._is_held[grid.held] = True
+        self._leaked = np.zeros(len(ROUTES))
+        self._work = (
+            np.zeros(size, np.uint8),
+            np.zeros(size, np.uint8),
+            np.zeros(size),
+            np.zeros(size),
+            np.zeros(size),
+            np.zeros(size),
+            np.zeros(size, np.int64),
+            np.zeros(size, np.int64),
+        )
+        self._flow_known = False
+
+    @property
+    def cement_m3(self) -> float:
+        """Cement in the grid."""
+        return float(self._saturation[self._wet] @ self._pore[self._wet])
+
+    def step(self, step_s: float, age_rate: Any) -> int:
+        """Move on by one step; returns the iterations of the pressure solver."""
+        iterations = 0
+        shear_dependent = self._viscosities()
+        passes = FIRST_PASSES if shear_dependent and not self._flow_known else 1
+        for number in range(passes):
+            if number > 0:
+                self._viscosities()
+            iterations += self._solve()
+            self._flow_known = True
+        candidates = np.union1d(self._wet, self._fed)
+        order = candidates[np.argsort(-self.pressure[candidates], kind="stable")]
+        plane, row, _one = self._grid.strides
+        seen = sweep(
+            order,
+            self.pressure,
+            self._faces,
+            (self._grid.exit_m3 * self._mobility, self._grid.route, self._is_held),
+            self._pore,
+            self._ratio,
+            (self._source, self._source_age),
+            self._saturation,
+            self._age,
+            self._work,
+            FLUXES[self._options.flux],
+            self._options.gate,
+            step_s,
+            plane,
+            row,
+            self._leaked,
+        )
+        self._wet = self._work[7][:seen].copy()
+        rate = age_rate if isinstance(age_rate, float) else age_rate[self._wet]
+        self._age[self._wet] += rate * step_s
+        return iterations
+
+    def _solve(self) -> int:
+        grid, p = self._grid, self.pressure
+        low = grid.first
+        high = low + grid.cells
+        stop = (high, high + grid.strides[1], high + 1)
+        for face, half, stride, end in zip(
+            self._faces, grid.half, grid.strides, (high + low, *stop[1:]), strict=True
+        ):
+            if self._options.faces == "harmonic" or not self._flow_known:
+                flow_faces.harmonic(half, self._mobility, stride, low, end, face)
+            else:
+                flow_faces.upstream(half, self._mobility, p, stride, low, end, face)
+        tx, ty, tz = self._faces
+        flow_faces.close_ends(ty, tz, grid.shape, low)
+        flow_faces.diagonal(tx, ty, tz, grid.exit_m3, self._mobility, grid.shape, low, self._diagonal)
+        return self._solver.solve(
+            self._faces,
+            self._diagonal,
+            self._mobility,
+            self._source,
+            p,
+            self._options.tolerance,
+            self._options.most_iterations,
+        )
+
+    def _viscosities(self) -> bool:
+        """Mobility of every voxel with cement; returns whether the cement's viscosity depends on its speed."""
+        wet, grid = self._wet, self._grid
+        if wet.size == 0:
+            return False
+        viscosity, dependent = self._effective(wet)
+        s = np.clip(self._saturation[wet], 0.0, 1.0)
+        rest = 1.0 - s
+        if self._options.flux == "corey":
+            s, rest = s * s, rest * rest
+        self._mobility[wet] = s / viscosity + rest * self._marrow
+        self._ratio[wet] = viscosity * self._marrow
+        return dependent
+
+    def _effective(self, wet: NDArray[np.int64]) -> tuple[FloatArray, bool]:
+        consistency, index = _law(self._law, self._age[wet])
+        low, high = self._options.viscosity_range_pas
+        if (index == 1.0).all():
+            return np.clip(consistency, low, high), False
+        grid = self._grid
+        porosity = grid.pore_m3[wet] / float(np.prod(1e-3 * self._medium.spacing_mm))
+        k = grid.k_m2[wet]
+        h = (
+            consistency
+            / 12.0
+            * (9.0 + 3.0 / index) ** index
+            * (150.0 * k * porosity) ** (0.5 * (1.0 - index))
+        )
+        speed = self._speed(wet, k, h, index)
+        with np.errstate(divide="ignore", over="ignore"):
+            return np.clip(h * speed ** (index - 1.0), low, high), True
+
+    def _speed(self, wet: NDArray[np.int64], k: FloatArray, h: FloatArray, index: FloatArray) -> FloatArray:
+        """Darcy velocity: of the last solution, or from the pressure of the fill that was given."""
+        grid, found = self._grid, np.zeros(wet.size)
+        plane, row, _one = grid.strides
+        if self._flow_known:
+            tx, ty, tz = self._faces
+            flow_faces.speed(wet, self.pressure, tx, ty, tz, grid.area_m2, row, plane, found)
+            return found
+        unit = tuple(np.zeros(grid.size) for _ in range(3))
+        ones = np.ones(grid.size)
+        low, high = grid.first, grid.first + grid.cells
+        ends = (high + low, high + row, high + 1)
+        for face, half, stride, end in zip(unit, grid.half, grid.strides, ends, strict=True):
+            flow_faces.harmonic(half, ones, stride, low, end, face)
+        flow_faces.close_ends(unit[1], unit[2], grid.shape, low)
+        flow_faces.speed(wet, self.pressure, *unit, grid.area_m2, row, plane, found)
+        return (found / h) ** (1.0 / index)
+
+    def nozzle_pa(self) -> list[float]:
+        """Pressure at each opening above that outside, in the last step."""
+        low, high = self._options.viscosity_range_pas
+        found = []
+        for one in self._nozzles:
+            consistency, index = (float(x) for x in _law(self._law, np.array(one.age_s)))
+            consistency = min(max(consistency, low if index == 1.0 else 0.0), high)
+            mean = float(self.pressure[one.cells].mean())
+            found.append(mean + one.rise_pa(consistency, index))
+        return found
+
+    def fill(self, before: Fill, duration_s: float) -> Fill:
+        """What stands now, after ``duration_s`` from ``before``."""
+        grid, box = self._grid, self._grid.box
+        share = 1.0 - self._options.residual_marrow
+        inside = grid.boxed(self._pore) > 0.0
+        saturation, age = before.saturation.copy(), before.age_s.copy()
+        pressure = np.full(self._medium.shape, self._medium.outer_pressure_pa)
+        saturation[box][inside] = (grid.boxed(self._saturation) * share)[inside]
+        age[box][inside] = grid.boxed(self._age)[inside]
+        pressure[box] += grid.boxed(self.pressure)
+        injected = self.flow_m3_s * duration_s / M3_PER_ML
+        leaked = self._leaked / M3_PER_ML
+        return replace(
+            before,
+            saturation=saturation,
+            age_s=age,
+            pressure_pa=pressure,
+            injected_ml=before.injected_ml + injected,
+            marrow_displaced_ml=before.marrow_displaced_ml + injected - float(leaked.sum()),
+            leaked_ml=tuple(a + float(b) for a, b in zip(before.leaked_ml, leaked, strict=True)),
+        )
+
+
+def _law(law: PowerLaw, age_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    consistency, index = law(age_s)
+    valid = np.isfinite(consistency).all() and np.isfinite(index).all()
+    if not (valid and (consistency > 0.0).all() and (index > 0.0).all()):
+        raise InputError(
+            "cement-law",
+            "The law of viscosity gives no usable consistency or index at this age of the cement.",
+            do="Correct the parameters of the cement, or stop injecting cement that has set.",
+        )
+    return np.asarray(consistency, dtype=np.float64), np.asarray(index, dtype=np.float64)
