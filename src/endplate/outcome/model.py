@@ -11,10 +11,8 @@ from pydantic import Field
 
 from endplate.anatomy.model import Document
 from endplate.cement.model import ROUTES
+from endplate.procedure.model import Sample
 from endplate.sources import Finding
-
-CEMENT_FIELDS = ("fraction", "arrival_s", "peak_c", "cem43_min")
-"""Volumes that go with the cement of a level: share of each voxel, when cement came, and what heat it met."""
 
 
 class HeightGain(Document):
@@ -70,24 +68,6 @@ class Touches(Document):
     inferior: bool | None
 
 
-class InjectionPoint(Document):
-    """One moment of an injection, for curves over time."""
-
-    time_s: float
-    """On the clock of the procedure."""
-    cement_age_s: float | None
-    delivered_ml: float
-    """Since the first stroke, through all needles."""
-    in_bone_ml: float
-    leaked_ml: float
-    rate_ml_min: float
-    pressure_mpa: float
-    """At the syringe."""
-    nozzle_kpa: float | None
-    """At the needle's opening."""
-    side: str | None = None
-
-
 class HeatRegion(Document):
     """How warm one structure became."""
 
@@ -97,10 +77,8 @@ class HeatRegion(Document):
     """Mean over its voxels of each voxel's greatest temperature."""
     cem43_min: float
     """Greatest thermal dose: minutes at 43 °C that do as much."""
-    over_45_s: float
-    over_47_s: float
-    over_50_s: float
-    """Longest time that any of its voxels spent above a temperature."""
+    above_s: tuple[float, ...]
+    """Longest time that any of its voxels spent above each of the thresholds."""
     voxels: int
 
 
@@ -109,6 +87,7 @@ class HeatOutcome(Document):
 
     minutes: float
     """Simulated after the last cement."""
+    thresholds_c: tuple[float, ...]
     regions: tuple[HeatRegion, ...]
 
     def find(self, name: str) -> HeatRegion | None:
@@ -149,8 +128,38 @@ class CementOutcome(Document):
     """Least distance of the cement in the body from the posterior wall."""
     stopped_text: str | None = None
     """What ended the injection, in plain words."""
-    curve: tuple[InjectionPoint, ...] = ()
+    curve: tuple[Sample, ...] = ()
+    """Pressure and volumes over time, portion by portion."""
     heat: HeatOutcome | None = None
+
+
+class BandOutcome(Document):
+    """5th, 50th and 95th percentile of one number over the runs of an ensemble that had it."""
+
+    name: str
+    """As in the cement's outcome; leaks by route as ``leaks_ml.ROUTE``."""
+    unit: str
+    low: float
+    median: float
+    high: float
+    members: int
+
+
+class BandSet(Document):
+    """What an ensemble of treatments of one level comes to; bands of a model, never one patient's probability."""
+
+    members: int
+    failed: int
+    """Runs that could not be done, left out of the bands."""
+    seed: int
+    voxel_mm: float
+    varied: tuple[str, ...]
+    """What was varied and how, in words."""
+    bands: tuple[BandOutcome, ...]
+
+    def find(self, name: str) -> BandOutcome | None:
+        """One band; ``None`` where no run had the number."""
+        return next((one for one in self.bands if one.name == name), None)
 
 
 class StrengthOutcome(Document):
@@ -184,18 +193,21 @@ class LevelOutcome(Document):
     cement: CementOutcome | None
     """``None`` where no cement was given."""
     strength: StrengthOutcome
+    bands: BandSet | None = None
+    """Where an ensemble was asked for."""
     findings: tuple[Finding, ...] = ()
 
 
 class TimelineEntry(Document):
-    """One event of the procedure."""
+    """A stretch of the procedure, or something that happened at one moment of it."""
 
     time_s: float
     """Since the skin was punctured."""
+    until_s: float | None
+    """End of a stretch; ``None`` of a moment."""
     what: str
+    """Name of the stretch, or what happened in words."""
     level: str | None = None
-    side: str | None = None
-    cement_age_s: float | None = None
 
 
 class DoseOutcome(Document):

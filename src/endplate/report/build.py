@@ -23,6 +23,7 @@ from endplate.report.scene import Scene
 from endplate.report.strength import loads_table, strength_figures, strength_table
 from endplate.report.summary import all_findings, level_notes, plan_of, ranked, summarise, verdict
 from endplate.report.tables import level_heights, tables
+from endplate.report.treat import timeline_table, treat_sections
 from endplate.report.xray import xray_html, xray_pages
 from endplate.sources import Finding, finding
 
@@ -101,6 +102,8 @@ def build_report(inputs: ReportInputs) -> str:
         chart=height_chart(inputs.spine, inputs.requested_levels),
         levels=levels,
         xrays=xray_html(xray_pages(inputs.xrays)),
+        treated=treat_sections(scene, inputs.spine, inputs.plan, inputs.treatment, inputs.cement),
+        timeline=timeline_table(inputs.treatment),
         tables=tables(inputs.spine, inputs.requested_levels),
         counted_how=inputs.spine.counted_how or (inputs.labels.counted_how if inputs.labels else ""),
         scan_rows=scan_rows(inputs.image),

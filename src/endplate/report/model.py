@@ -12,6 +12,8 @@ from endplate.imaging.levels import parse_level
 from endplate.imaging.scan_records import ScanCharacter
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.mechanics.levels import CaseStrength
+from endplate.outcome.fields import CementMaps
+from endplate.outcome.model import Treatment
 from endplate.planning.model import Plan
 
 
@@ -43,6 +45,8 @@ class ReportInputs:
     strength, failure:
         How strong the levels are, and on the CT's grid the plastic strain where they give way, in thousandths;
         ``None`` where that was not computed.
+    treatment, cement:
+        What was simulated of the treatment, and its volumes on the CT's grid; ``None`` where nothing was.
     show_patient_label:
         Print the empty box for the patient's label. The report itself never holds anything personal.
 
@@ -63,6 +67,8 @@ class ReportInputs:
     xrays: Xrays | None = None
     strength: CaseStrength | None = None
     failure: Volume | None = None
+    treatment: Treatment | None = None
+    cement: CementMaps | None = None
     show_patient_label: bool = True
 
     def __post_init__(self) -> None:

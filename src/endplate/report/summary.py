@@ -14,6 +14,7 @@ from endplate.planning.model import LevelPlan
 from endplate.report.losses import greatest_loss
 from endplate.report.model import ReportInputs
 from endplate.report.tables import CUT, why_unjudged
+from endplate.report.treat_summary import treat_facts, treat_findings
 from endplate.sources import Finding, finding
 
 GRADE_WORDS = {0: "no fracture", 1: "mild", 2: "moderate", 3: "severe"}
@@ -45,9 +46,9 @@ def summarise(inputs: ReportInputs, level: str) -> LevelSummary:
         found = finding("report-level-missing", level=level, name=level)
         return LevelSummary(level, found.text, (), (), None, shown=False)
     notes = [found.text for found in level_notes(planned, level)]
-    return LevelSummary(
-        level, verdict(vertebra), _facts(vertebra), tuple(notes), vertebra.fracture.flagged, shown=True
-    )
+    treated = None if inputs.treatment is None else inputs.treatment.find(level)
+    facts = (*_facts(vertebra), *treat_facts(treated))
+    return LevelSummary(level, verdict(vertebra), facts, tuple(notes), vertebra.fracture.flagged, shown=True)
 
 
 def verdict(vertebra: Vertebra) -> str:
@@ -135,6 +136,7 @@ def all_findings(inputs: ReportInputs) -> list[Finding]:
         found += vertebra.findings
         found += _telling_reasons(vertebra, inputs.requested_levels)
     found += _plan_findings(inputs)
+    found += treat_findings(inputs.treatment)
     found += _from_json(inputs.manifest)
     found += [
         finding("report-level-missing", level=level, name=level)
