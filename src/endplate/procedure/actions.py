@@ -90,6 +90,8 @@ class Pause(Document):
 
     action: Literal["pause"] = "pause"
     seconds: FiniteFloat
+    reason: Literal["wait", "turn", "leak"] = "wait"
+    """``"turn"``: changing over to the other needle, which counts as injection."""
 
 
 class WithdrawNeedle(Document):

@@ -222,7 +222,7 @@ def _push(
     nozzle = 0.0
     passing = state
     if into_bone > SMALL_ML:
-        share = into_bone / volume_ml
+        share = min(into_bone / volume_ml, 1.0)
         passing = _priming(state, (1.0 - share) * seconds, name, world)
         fill, nozzle = _into_bone(passing, key, leaving, share * seconds, world)
         passing = _flowed(passing, name, fill, share * seconds, world)

@@ -133,6 +133,9 @@ def shoot(state: State, action: Shoot, world: World) -> tuple[State, Observation
 
 def pause(state: State, action: Pause, world: World) -> tuple[State, Observation]:
     """Wait."""
+    if action.reason == "turn" and state.steps:
+        last = state.steps[-1]
+        return pass_time(state, action.seconds, last.phase, last.level, world)
     return pass_time(state, action.seconds, "waiting", None, world)
 
 

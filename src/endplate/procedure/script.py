@@ -171,7 +171,7 @@ class _Driver:
             self._tell(f"{level}, {dose_ml - left:.1f} of {dose_ml:.1f} ml", self._part(1.0 - left / dose_ml))
             if since_turn >= settings.turn_ml and len(moving) > 1:
                 key, since_turn = moving[(moving.index(key) + 1) % len(moving)], 0.0
-                self.do(Pause(seconds=settings.turn_s))
+                self.do(Pause(seconds=settings.turn_s, reason="turn"))
             seen = self._push(key, min(settings.portion_ml, left))
             if seen is None:
                 return stop(level, "working-time", age=self._age_min(key))
@@ -194,7 +194,7 @@ class _Driver:
                 if verdict.stop is not None:
                     return verdict.stop
                 if verdict.wait:
-                    self.do(Pause(seconds=settings.leak_wait_s))
+                    self.do(Pause(seconds=settings.leak_wait_s, reason="leak"))
                     since_turn = settings.turn_ml
 
     def _given_ml(self, keys: Sequence[NeedleKey], bone: LevelWorld) -> float:
