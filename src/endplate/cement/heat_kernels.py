@@ -1,4 +1,4 @@
-"""Compiled loops of heat: one step of conduction with its tally, one step of curing.
+"""Compiled loops of heat: a step of conduction with its tally, a step of curing.
 
 Every voxel is written by one pass of one thread from values of the step before, so no result depends on how many
 threads there are.
@@ -16,9 +16,22 @@ from endplate.cement.compiled import kernel
 
 @kernel(parallel=True)
 def conduct(
-    old: Any, new: Any, faces_x: Any, faces_y: Any, faces_z: Any, share: Any, lost: Any, body_c: float
+    old: Any,
+    new: Any,
+    faces_x: Any,
+    faces_y: Any,
+    faces_z: Any,
+    share: Any,
+    lost: Any,
+    peak: Any,
+    dose: Any,
+    above: Any,
+    thresholds: Any,
+    step: float,
+    body_c: float,
+    dosing: Any,
 ) -> None:
-    """One explicit step of conduction and perfusion.
+    """One explicit step of conduction and perfusion, and the tally of the temperatures before it.
 
     Parameters
     ----------
@@ -27,13 +40,21 @@ def conduct(
     faces_x, faces_y, faces_z:
         Conductances in W/K of the faces below each voxel along an axis, shapes (I+1, J, K), (I, J+1, K), (I, J, K+1).
     share:
-        Step over heat capacity of each voxel in K/J·s, shape (I, J, K).
+        Step over heat capacity of each voxel in s·K/J, shape (I, J, K).
     lost:
         Perfusion of each voxel in W/K, same shape.
+    peak, dose, above:
+        Greatest temperatures in °C and thermal dose in min at 43 °C, same shape, and times above ``thresholds`` in s,
+        shape (thresholds, I, J, K); in place.
+    step:
+        s.
     body_c:
         Temperature of the blood.
+    dosing:
+        Least and turning temperature of the dose, and the logarithms of its factors above and below the latter.
     """
     ni, nj, nk = share.shape
+    least_c, turning_c, log_above, log_below = dosing
     for i in prange(ni):
         for j in range(nj):
             for k in range(nk):
@@ -46,6 +67,13 @@ def conduct(
                 gained += faces_z[i, j, k + 1] * (old[i + 1, j + 1, k + 2] - here)
                 gained -= lost[i, j, k] * (here - body_c)
                 new[i + 1, j + 1, k + 1] = here + share[i, j, k] * gained
+                peak[i, j, k] = max(peak[i, j, k], here)
+                if here >= least_c:
+                    slope = log_above if here >= turning_c else log_below
+                    dose[i, j, k] += step / 60.0 * exp(slope * (turning_c - here))
+                    for index in range(thresholds.size):
+                        if here > thresholds[index]:
+                            above[index, i, j, k] += step
 
 
 @kernel()
@@ -88,33 +116,3 @@ def cure_step(
         low = min(int(place), last - 1)
         after = conversions[low] + (place - low) * (conversions[low + 1] - conversions[low])
         temperature[cell] += rise[index] * (after - before)
-
-
-@kernel(parallel=True)
-def tally(
-    temperature: Any,
-    peak: Any,
-    dose: Any,
-    above: Any,
-    thresholds: Any,
-    step: float,
-    dosing: Any,
-) -> None:
-    """Add one step to the peaks (°C), the thermal dose (min at 43 °C) and the times above thresholds (s).
-
-    ``temperature`` has its rim; ``above`` is (thresholds, I, J, K); ``dosing`` holds the least and the turning
-    temperature of the dose and the logarithms of its factors above and below the latter.
-    """
-    least_c, turning_c, log_above, log_below = dosing
-    ni, nj, nk = peak.shape
-    for i in prange(ni):
-        for j in range(nj):
-            for k in range(nk):
-                here = temperature[i + 1, j + 1, k + 1]
-                peak[i, j, k] = max(peak[i, j, k], here)
-                if here >= least_c:
-                    slope = log_above if here >= turning_c else log_below
-                    dose[i, j, k] += step / 60.0 * exp(slope * (turning_c - here))
-                for index in range(thresholds.size):
-                    if here > thresholds[index]:
-                        above[index, i, j, k] += step

@@ -90,6 +90,8 @@ class HeatOptions:
         low, high = value("cement_law.temperature_range_c")
         if not all(low <= figure <= high for figure in (self.body_c, *self.thresholds_c)):
             raise refused(f"The body's temperature or a threshold lies outside {low:g} to {high:g} °C.")
+        if any(figure < self.dose.least_c for figure in self.thresholds_c):
+            raise refused(f"A threshold lies below {self.dose.least_c:g} °C, where nothing is counted.")
 
 
 @dataclass(frozen=True, eq=False)

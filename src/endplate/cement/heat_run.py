@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from endplate.cement.curing import GAS_CONSTANT, Cure
 from endplate.cement.heat_box import Box, box_around
-from endplate.cement.heat_kernels import conduct, cure_step, tally
+from endplate.cement.heat_kernels import conduct, cure_step
 from endplate.cement.heat_model import FloatArray, HeatOptions, Mask, Tissue
 from endplate.sources import value
 
@@ -87,14 +87,14 @@ class Run:
         spare = self.temperature.copy()
         every = max(1, round(how.curve_every_s / self.step_s))
         for step in range(1, self.steps + 1):
-            conduct(self.temperature, spare, *self.faces, self.share, self.lost, how.body_c)
+            self._conduct(spare)
             self.temperature, spare = spare, self.temperature
             self._cure()
-            self._tally()
             if step % every == 0 or step == self.steps:
                 times.append(step * self.step_s)
                 for name, cells in places.items():
                     curves[name].append(self._hottest(cells))
+        np.maximum(self.peak, self.temperature[1:-1, 1:-1, 1:-1], out=self.peak)
         return np.array(times), {name: np.array(curve) for name, curve in curves.items()}
 
     def on_grid(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
@@ -126,15 +126,20 @@ class Run:
             self.cure.reference_k,
         )
 
-    def _tally(self) -> None:
+    def _conduct(self, after: FloatArray) -> None:
         dose = self.how.dose
-        tally(
+        conduct(
             self.temperature,
+            after,
+            *self.faces,
+            self.share,
+            self.lost,
             self.peak,
             self.dose,
             self.above,
             np.array(self.how.thresholds_c, dtype=float),
             self.step_s,
+            self.how.body_c,
             (dose.least_c, dose.turning_c, log(dose.factor_above), log(dose.factor_below)),
         )
 
