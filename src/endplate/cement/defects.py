@@ -58,13 +58,19 @@ class Defect:
 
 @dataclass(frozen=True, eq=False)
 class LostShell:
-    """Surface voxels whose shell is lost, and the width of the cracks in each (0 where it is whole)."""
+    """Surface voxels whose shell is lost: the width of the cracks in each and the share of its area that they open.
+
+    Both are 0 where the shell is whole.
+    """
 
     mask: Mask
     aperture_mm: FloatArray
+    open_share: FloatArray
 
 
-def lost_shell(grid: BoneGrid, places: Places, given: tuple[Defect, ...], *, look: bool) -> LostShell:
+def lost_shell(
+    grid: BoneGrid, places: Places, given: tuple[Defect, ...], *, look: bool, cleft: Mask | None
+) -> LostShell:
     """Find where the shell is lost.
 
     Parameters
@@ -75,15 +81,23 @@ def lost_shell(grid: BoneGrid, places: Places, given: tuple[Defect, ...], *, loo
         Defects that the user names.
     look:
         Whether the CT is searched.
+    cleft:
+        The gap of a fracture that has not healed: where it comes near the shell, that is taken as cracked. ``None``:
+        not so.
     """
-    aperture = np.zeros(grid.shape)
+    aperture, share = np.zeros(grid.shape), np.zeros(grid.shape)
+    usual, close = float(value("defect.aperture_mm")), float(value("defect.crack_spacing_mm"))
+    if cleft is not None and cleft.any():
+        away = ndimage.distance_transform_edt(~cleft) * grid.step_mm
+        near = places.surface & grid.body & (away <= float(value("cleft.shell_mm")))
+        aperture[near], share[near] = usual, usual / float(value("cleft.crack_spacing_mm"))
     if look:
-        usual = float(value("defect.aperture_mm"))
-        aperture[seen_gone(grid, places) | _destroyed(grid, places)] = usual
+        gone = seen_gone(grid, places) | _destroyed(grid, places)
+        aperture[gone], share[gone] = usual, usual / close
     for one in given:
         there = places.surface & ball(grid, np.asarray(one.centre_ras_mm), one.radius_mm)
-        aperture[there] = np.maximum(aperture[there], one.aperture_mm)
-    return LostShell(aperture > 0.0, aperture)
+        aperture[there], share[there] = one.aperture_mm, min(one.aperture_mm / close, 1.0)
+    return LostShell(aperture > 0.0, aperture, share)
 
 
 def seen_gone(grid: BoneGrid, places: Places) -> Mask:
@@ -127,7 +141,7 @@ def seen_gone(grid: BoneGrid, places: Places) -> Mask:
         if part.any():
             usual = float(np.percentile(peak[part], USUAL_PERCENTILE))
             gone |= part & (peak < soft + share * (usual - soft))
-    return _large(gone, float(value("defect.area_min_mm2")) / grid.step_mm**2)
+    return _large(gone, places.area_mm2)
 
 
 def _destroyed(grid: BoneGrid, places: Places) -> Mask:
@@ -135,24 +149,24 @@ def _destroyed(grid: BoneGrid, places: Places) -> Mask:
     found = np.zeros_like(grid.bone)
     for lesion in grid.vertebra.lesions:
         if lesion.kind == "lytic" and lesion.destroyed:
-            found |= ball(grid, np.asarray(lesion.centre_ras_mm), 0.5 * lesion.diameter_mm + grid.step_mm)
+            found |= ball(grid, np.asarray(lesion.centre_ras_mm), 0.5 * lesion.diameter_mm)
     return found & places.surface
 
 
-def crack_m2(aperture_mm: FloatArray) -> FloatArray:
-    """Permeability of a shell with cracks, m²: w²/12 times their share of its area."""
-    spacing = float(value("defect.crack_spacing_mm"))
-    widths = np.unique(aperture_mm[aperture_mm > 0.0])
-    result = np.zeros_like(aperture_mm)
-    for width in widths:
-        result[aperture_mm == width] = slit_m2(float(width)) * min(float(width) / spacing, 1.0)
+def crack_m2(lost: LostShell) -> FloatArray:
+    """Permeability of a shell with cracks, m²: w²/12 times the share of its area that they open; 0 where whole."""
+    result = np.zeros_like(lost.aperture_mm)
+    for width in np.unique(lost.aperture_mm[lost.mask]):
+        there = lost.aperture_mm == width
+        result[there] = slit_m2(float(width)) * lost.open_share[there]
     return result
 
 
-def _large(mask: Mask, voxels: float) -> Mask:
-    """Connected pieces of at least so many voxels."""
+def _large(mask: Mask, area_mm2: FloatArray) -> Mask:
+    """Connected pieces of at least the least area that counts."""
     pieces, _ = ndimage.label(mask, structure=NEIGHBOURS_26)
-    enough = np.bincount(pieces.ravel()) >= voxels
+    areas = np.bincount(pieces.ravel(), weights=area_mm2.ravel())
+    enough = areas >= float(value("defect.area_min_mm2"))
     enough[0] = False
     large: Mask = enough[pieces]
     return large

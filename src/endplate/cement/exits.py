@@ -92,7 +92,12 @@ def paint_channel(paint: Paint, grid: BoneGrid, places: Places, channel: Channel
 
 
 def paint_defects(
-    paint: Paint, grid: BoneGrid, lost: LostShell, routes: NDArray[np.object_], cortex_mm: float
+    paint: Paint,
+    grid: BoneGrid,
+    places: Places,
+    lost: LostShell,
+    routes: NDArray[np.object_],
+    cortex_mm: float,
 ) -> None:
     """Open the lost shell: cracks of the cubic law through a layer of the cortex' thickness.
 
@@ -104,16 +109,15 @@ def paint_defects(
         Thickness of the layer that the cracks run through.
     """
     # Between the surface and the marrow lies the rest of the closed layer: it is broken too.
-    steps = int(np.ceil(cortex_mm / grid.step_mm))
-    behind = ndimage.grey_dilation(lost.aperture_mm, size=(2 * steps + 1,) * 3)
-    broken = np.where(grid.bone & (grid.depth_mm < cortex_mm), behind, 0.0)
-    cracked = crack_m2(broken)
-    closed = (broken > 0.0) & (paint.porosity == 0.0)
-    spacing = float(value("defect.crack_spacing_mm"))
-    paint.porosity[closed] = np.minimum(broken[closed] / spacing, 1.0)
-    paint.permeability_m2[:, closed] = cracked[closed]
-    area = (grid.step_mm * M_PER_MM) ** 2
-    conductance = crack_m2(lost.aperture_mm) * area / (cortex_mm * M_PER_MM)
+    size = (2 * int(np.ceil(cortex_mm / grid.step_mm)) + 1,) * 3
+    cracked = crack_m2(lost)
+    layer = grid.bone & (grid.depth_mm < cortex_mm) & (paint.porosity == 0.0)
+    behind = np.where(layer, ndimage.grey_dilation(cracked, size=size), 0.0)
+    share = ndimage.grey_dilation(lost.open_share, size=size)
+    broken = behind > 0.0
+    paint.porosity[broken] = share[broken]
+    paint.permeability_m2[:, broken] = behind[broken]
+    conductance = cracked * places.area_mm2 * M_PER_MM**2 / (cortex_mm * M_PER_MM)
     for route in ROUTES:
         there = lost.mask & (routes == route)
         if there.any():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from endplate.sources import Finding, finding
+from endplate.sources import Finding, finding, value
 from endplate.units import MM3_PER_ML
 
 if TYPE_CHECKING:
@@ -22,13 +20,15 @@ def medium_findings(bone: BoneModel) -> tuple[Finding, ...]:
         found.append(finding("cement-no-vent", level=level))
     if not grid.vertebra.complete:
         found.append(finding("cement-bone-cut", level=level))
-    area = float(np.count_nonzero(bone.lost.mask)) * grid.step_mm**2
+    area = float(bone.places.area_mm2[bone.lost.mask].sum())
     if area > 0.0:
         found.append(finding("cement-shell-open", level=level, area=area))
     elif grid.vertebra.fracture.flagged and bone.options.find_defects:
         found.append(finding("cement-no-gap-seen", level=level))
     if bone.cleft.any():
         found.append(finding("cement-cleft-open", level=level, ml=float(bone.cleft.sum()) * voxel_ml))
+        if bone.options.cleft_cracks:
+            found.append(finding("cement-cleft-cracks", level=level, mm=float(value("cleft.shell_mm"))))
     if bone.blocked.any():
         found.append(finding("cement-implants-closed", level=level, ml=float(bone.blocked.sum()) * voxel_ml))
     if bone.veins.any():

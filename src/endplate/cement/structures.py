@@ -26,7 +26,8 @@ class Places:
     """Masks of one vertebra and what lies round it, all of the grid's shape.
 
     ``surface`` holds the outermost voxels of the bone; ``cortex`` its closed outer layer; both endplates are the
-    surface of the body that faces a disc.
+    surface of the body that faces a disc. ``area_mm2`` is what each surface voxel stands for of the true surface, which
+    slants.
     """
 
     surface: Mask
@@ -36,6 +37,7 @@ class Places:
     disc_superior: Mask
     disc_inferior: Mask
     foramina: Mask
+    area_mm2: FloatArray
 
 
 def find_places(grid: BoneGrid, cortex_mm: float) -> Places:
@@ -69,7 +71,22 @@ def find_places(grid: BoneGrid, cortex_mm: float) -> Places:
         disc_superior=superior,
         disc_inferior=inferior,
         foramina=_foramina(grid) & free & ~superior & ~inferior,
+        area_mm2=_area_mm2(grid, surface),
     )
+
+
+def _area_mm2(grid: BoneGrid, surface: Mask) -> FloatArray:
+    """Area of each surface voxel: its free faces are more than the slanted surface by the sum of the normal's parts."""
+    free = np.pad(~grid.bone, 1, mode="edge")
+    faces = np.zeros(grid.shape)
+    for axis in range(3):
+        for shift in (0, 2):
+            part = [slice(1, -1)] * 3
+            part[axis] = slice(shift, shift + grid.shape[axis])
+            faces += free[tuple(part)]
+    steps = np.maximum(np.abs(grid.outward).sum(axis=-1), 1.0)
+    area: FloatArray = np.where(surface, faces * grid.step_mm**2 / steps, 0.0)
+    return area
 
 
 def _until_bone(beyond: Mask, free: Mask, grid: BoneGrid) -> Mask:
@@ -150,12 +167,14 @@ def gas_cleft(grid: BoneGrid, places: Places) -> Mask:
 
 
 def cleft_width_mm(cleft: Mask, step_mm: float) -> float:
-    """Width of a cleft: twice its greatest inner depth, within the limits of what is one."""
+    """Width of a cleft: that of the slab with the same least spread, within the limits of what is one; 0 of none."""
     if not cleft.any():
         return 0.0
     low, high = value("cleft.aperture_mm")
-    depth = float(ndimage.distance_transform_edt(np.pad(cleft, 1)).max()) - 0.5
-    return float(np.clip(2.0 * depth * step_mm, float(low), float(high)))
+    ijk = np.argwhere(cleft).astype(np.float64)
+    least = float(np.linalg.eigvalsh(np.cov(ijk, rowvar=False, bias=True))[0]) if len(ijk) > 1 else 0.0
+    width = step_mm * float(np.sqrt(12.0 * max(least, 0.0) + 1.0))
+    return float(np.clip(width, float(low), float(high)))
 
 
 def lytic_balls(grid: BoneGrid) -> Mask:
