@@ -39,6 +39,8 @@ from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import Finding, value
 from endplate.units import MM3_PER_ML
 
+__all__ = ["BoneModel", "BoneOptions", "vertebra_medium", "with_options", "with_tracts"]
+
 Mask = NDArray[np.bool_]
 
 FOUND_WITH = ("voxel_mm", "porosity_from", "cortex_mm", "find_defects", "defects", "cleft", "cleft_cracks")
