@@ -117,8 +117,8 @@ def before_and_after(
     progress("with cement, de-rated", 0.8)
     derated = _tried(bench, "derated", level, found)
     progress("strength", 1.0)
-    outcome = _outcome(before, expected, bonded, derated, damage, bench.cement_ml, chosen)
-    if bench.cement_ml == 0.0:
+    outcome = _outcome(before, expected, bonded, derated, damage, bench.augmented_ml, chosen)
+    if bench.augmented_ml == 0.0:
         found.append(finding("outcome-no-cement-in-body", level=level, name=level))
     if damage is not None:
         found.append(finding("outcome-broken-band", level=level, band=damage.thickness_mm))
@@ -151,8 +151,8 @@ class _Bench:
     cement: Volume
 
     @property
-    def cement_ml(self) -> float:
-        """Voxels of the fine model that cement takes, by their shares."""
+    def augmented_ml(self) -> float:
+        """Bone of the fine model whose pores are full of cement, by their shares."""
         share = np.where(self.fine.bone, saturation_on(self.fine, self.cement), 0.0)
         return float(share.sum() * np.prod(self.fine.spacing_mm) / MM3_PER_ML)
 
@@ -260,7 +260,7 @@ def _outcome(
     bonded: _Result | None,
     derated: _Result | None,
     damage: DamageBand | None,
-    cement_ml: float,
+    augmented_ml: float,
     options: StrengthOptions,
 ) -> StrengthOutcome:
     now = None if before is None else before.broken or before
@@ -275,6 +275,6 @@ def _outcome(
         intact_stiffness_n_per_mm=expected.stiffness_n_per_mm,
         intact_from=expected.source,
         broken_band_mm=None if damage is None else damage.thickness_mm,
-        cement_in_model_ml=cement_ml,
+        augmented_ml=augmented_ml,
         quick=options.preview_voxel_mm is not None,
     )

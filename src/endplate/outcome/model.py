@@ -179,8 +179,8 @@ class StrengthOutcome(Document):
     """What the intact expectation rests on: neighbouring levels, or this level's own bone taken as whole."""
     broken_band_mm: float | None = None
     """Thickness of the band of broken bone that was assumed; ``None`` where the bone was taken as whole."""
-    cement_in_model_ml: float | None = None
-    """Cement that the mechanical model holds."""
+    augmented_ml: float | None = None
+    """Bone of the mechanical model whose pores are full of cement, struts and all."""
     quick: bool | None = None
     """Pressed to failure on coarse voxels in few steps."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def treatment(
         warm = None
         if left is not None and left.fill.saturation.any():
             tell("heat", 0.0)
-            warm = warmth(left.bone, left.fill, left.law, heat)
+            warm = warmth(left.bone, at_last_stroke(left, one, played.time_s), left.law, heat)
             fields.append(_fields(left, warm))
         found.append(
             _level(one, left, warm, scan, options, known, lambda what, part: tell(what, 0.2 + 0.8 * part))
@@ -110,6 +110,15 @@ def treatment(
     return Treated(
         Treatment(levels=tuple(found), session=session(played), findings=played.findings), tuple(fields)
     )
+
+
+def at_last_stroke(left: TreatedLevel, done: LevelProcedure, end_s: float) -> Fill:
+    """The cement as old as it was when the last of it came: heat is followed from there, not from the closed skin."""
+    if done.last_cement_s is None:
+        return left.fill
+    body_c = float(value("cement_law.body_c"))
+    waited = float(left.law.age_rate(body_c)) * max(end_s - done.last_cement_s, 0.0)
+    return replace(left.fill, age_s=np.clip(left.fill.age_s - waited, 0.0, None))
 
 
 def session(played: ProcedureDocument) -> SessionOutcome:

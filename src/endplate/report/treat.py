@@ -41,8 +41,8 @@ class TreatSection:
         What happened, in a few sentences.
     cuts, stages, curves, warmth, strength:
         Pictures: cement in three planes, in 3-D over time, pressure and volumes, temperatures, before and after.
-    tables:
-        Cement, leaks, bands.
+    tables, leaks:
+        Cement and bands; leaks by route.
     heat_table, strength_table:
         Beside their pictures; ``None`` without them.
     findings:
@@ -58,6 +58,7 @@ class TreatSection:
     warmth: list[Figure]
     strength: list[Figure]
     tables: list[Table]
+    leaks: Table | None
     heat_table: Table | None
     strength_table: Table | None
     findings: tuple[Finding, ...]
@@ -137,8 +138,8 @@ def _section(
             legend = tuple(one for one in legend if parts.leaked or one[0] != treat_cuts.LEAK)
             stages = relief_figures(scene, vertebra, maps.fraction, maps.arrival_s, cement.curve, paths)
             if maps.peak_c is not None and cement.heat is not None:
-                warm = warmth_figures(scene, vertebra, maps.peak_c, parts.centre_ras_mm)
-    tables = [] if cement is None else [cement_table(level.level, cement), leak_table(level.level, cement)]
+                warm = warmth_figures(scene, vertebra, maps.peak_c, parts)
+    tables = [] if cement is None else [cement_table(level.level, cement)]
     if level.bands is not None:
         tables.append(bands_table(level.level, level.bands))
     heat = None if cement is None or cement.heat is None else heat_table(level.level, cement.heat)
@@ -152,6 +153,7 @@ def _section(
         warmth=warm,
         strength=[] if strong is None else [strong],
         tables=tables,
+        leaks=None if cement is None else leak_table(level.level, cement),
         heat_table=heat,
         strength_table=None if strong is None else strength_table(level.level, level.strength),
         findings=level.findings,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from endplate.outcome.model import CementOutcome, StrengthOutcome
 from endplate.papers.chart import Scale, diamond, dot, horizontal_axis
-from endplate.papers.svg import Anchor, Drawing, Point
+from endplate.papers.svg import Drawing
 from endplate.papers.words import number
 from endplate.procedure.model import Sample
 from endplate.report import style
@@ -22,11 +22,16 @@ DELIVERED, BONE, LEAKED = style.MEASURED, "#009e73", style.FLAGGED
 """Lines of the volumes; they also differ in their dashes."""
 
 BEFORE, AFTER, WHOLE = style.QUIET, style.MEASURED, "#009e73"
-WAITED_S = 20.0
-"""A longer gap between two portions is drawn as a gap."""
+WAITED_S = 60.0
+"""A longer time between two portions through one needle is drawn as a gap."""
+
+SIDES: tuple[tuple[str, str | None], ...] = (("right", None), ("left", "4 3"))
+"""Lines of the pressure by needle."""
 
 ROW = 34.0
 BAR = 13.0
+ROOM = 98.0
+"""Right of the bars, for their numbers."""
 
 
 def injection_figure(level: str, cement: CementOutcome) -> Figure | None:
@@ -45,9 +50,10 @@ def injection_figure(level: str, cement: CementOutcome) -> Figure | None:
     horizontal_axis(drawing, across, HEIGHT - FOOT, about=5)
     at = (0.5 * (LEFT + WIDTH - RIGHT), HEIGHT - 6.0)
     drawing.text(at, "minutes since the skin was punctured", size=11, anchor="middle", fill=style.INK)
-    for points in _runs(curve):
-        line = [(across(one.at_s / SECONDS_PER_MINUTE), pressure(one.pressure_mpa)) for one in points]
-        drawing.polyline(line, stroke=style.INK, stroke_width=1.6)
+    for side, dash in SIDES:
+        for points in _runs([one for one in curve if one.side == side]):
+            places = [(across(one.at_s / SECONDS_PER_MINUTE), pressure(one.pressure_mpa)) for one in points]
+            drawing.polyline(places, stroke=style.INK, stroke_width=1.6, stroke_dasharray=dash)
     lines: tuple[tuple[list[float], str, str | None], ...] = (
         ([one.delivered_ml for one in curve], DELIVERED, None),
         ([one.in_bone_ml for one in curve], BONE, "7 3"),
@@ -60,7 +66,8 @@ def injection_figure(level: str, cement: CementOutcome) -> Figure | None:
         ]
         drawing.polyline(line, stroke=colour, stroke_width=2, stroke_dasharray=dash)
     caption = (
-        "Above: pressure at the syringe; gaps where nothing was pushed. Below: cement since the first stroke."
+        "Above: pressure at the syringe of the right (solid) and the left needle (dashed). "
+        "Below: cement since the first stroke."
     )
     legend = ((DELIVERED, "— delivered"), (BONE, "– – in bone"), (LEAKED, "· · leaked"))
     return Figure(drawing.markup("chart"), caption, "Pressure and volumes", legend)
@@ -98,7 +105,7 @@ def _bars(drawing: Drawing, top: float, words: str, numbers: tuple[float | None,
     """One panel: three rows about a common scale."""
     before, derated, bonded, whole = (None if one is None else one / NEWTON_PER_KN for one in numbers)
     known = [one for one in (before, derated, bonded, whole) if one is not None]
-    scale = Scale(0.0, _top(known, 0.1), 86.0, WIDTH - RIGHT - 30.0)
+    scale = Scale(0.0, _top(known, 0.1), 86.0, WIDTH - ROOM)
     rows: tuple[tuple[str, str, float | None], ...] = (
         ("before", BEFORE, before),
         ("with cement", AFTER, bonded if bonded is not None else derated),
@@ -120,8 +127,7 @@ def _bars(drawing: Drawing, top: float, words: str, numbers: tuple[float | None,
             dot(drawing, (scale(low), y), colour=colour)
             shown = f"{number(low, 2)} to {shown}"
         diamond(drawing, (scale(value), y), colour=colour)
-        at, anchor = _beside(scale, value, y, shown)
-        drawing.text(at, shown, size=11, anchor=anchor, fill=style.INK, font_weight="600")
+        drawing.text((scale(value) + 9.0, y + 4.0), shown, size=11, fill=style.INK, font_weight="600")
     foot = top + 3.0 * ROW - 2.0
     horizontal_axis(drawing, scale, foot, about=4)
     drawing.text(
@@ -129,20 +135,11 @@ def _bars(drawing: Drawing, top: float, words: str, numbers: tuple[float | None,
     )
 
 
-def _beside(scale: Scale, value: float, y: float, words: str) -> tuple[Point, Anchor]:
-    """Where a number stands: right of its mark, or left of it where there is no room."""
-    room = 6.4 * len(words) + 12.0
-    if scale(value) + room <= WIDTH:
-        return (scale(value) + 9.0, y + 4.0), "start"
-    return (scale(value) - 9.0, y - 10.0), "end"
-
-
 def _runs(curve: Sequence[Sample]) -> list[list[Sample]]:
-    """Stretches of pushing: parted where the side changes or the operator waited."""
+    """Stretches of one needle's pushing, parted where one waited longer than between two portions."""
     runs: list[list[Sample]] = []
     for one in curve:
-        last = runs[-1][-1] if runs else None
-        if last is None or one.side != last.side or one.at_s - last.at_s > WAITED_S:
+        if not runs or one.at_s - runs[-1][-1].at_s > WAITED_S:
             runs.append([])
         runs[-1].append(one)
     return runs

@@ -12,6 +12,7 @@ from scipy import ndimage
 from endplate.anatomy.model import Vertebra
 from endplate.imaging.geometry import FloatArray
 from endplate.imaging.volume import Volume
+from endplate.papers.words import number
 from endplate.planning.model import NeedlePath
 from endplate.report import style
 from endplate.report.axes import PATIENT, Axes, frame_axes
@@ -34,6 +35,9 @@ FAINT, FULL = 0.1, 0.5
 EDGE_MM = 1.5
 """Cement this near to the label's edge counts as inside: the edge is no surer than that."""
 
+SLAB_MM = 1.0
+"""Cement is counted in slabs of this thickness to find where a plane cuts the most."""
+
 SHAFT_MM = 60.0
 """Drawn length of a needle outside the bone where the skin is not in view."""
 
@@ -49,12 +53,11 @@ LEGEND = (
 class CementParts:
     """Cement of one level, cut to where it is.
 
-    ``inside`` and ``outside`` are shares of a voxel, ``centre_ras_mm`` the middle of all of it.
+    ``inside`` and ``outside`` are shares of a voxel.
     """
 
     inside: Volume
     outside: Volume
-    centre_ras_mm: FloatArray
 
     @property
     def leaked(self) -> bool:
@@ -89,32 +92,67 @@ def cement_parts(scene: Scene, vertebra: Vertebra, cement: Volume) -> CementPart
         own = np.asarray(box.data == vertebra.label_id)
         far = ndimage.distance_transform_edt(~own, sampling=near.spacing_mm) if own.any() else None
         own = own if far is None else np.asarray(far <= EDGE_MM)
-    middle = np.average(np.argwhere(share >= FAINT), axis=0, weights=share[share >= FAINT])
     return CementParts(
         Volume(np.where(own, share, 0.0).astype(np.float32), near.affine),
         Volume(np.where(own, 0.0, share).astype(np.float32), near.affine),
-        near.to_world(middle),
     )
 
 
 def cement_cuts(
     scene: Scene, vertebra: Vertebra, parts: CementParts, paths: Sequence[NeedlePath]
 ) -> list[Figure]:
-    """Axial, sagittal and coronal cut through the middle of the cement, in the vertebra's own frame."""
+    """Axial, sagittal and coronal cut in the vertebra's own frame."""
     axes = PATIENT if vertebra.frame is None else frame_axes(vertebra.frame)
     return [
-        _cut(scene, vertebra, parts, paths, plane, name) for name, plane in planes(axes, parts.centre_ras_mm)
+        _cut(scene, vertebra, parts, paths, plane, name, where) for name, where, plane in planes(axes, parts)
     ]
 
 
-def planes(axes: Axes, centre_ras_mm: FloatArray) -> list[tuple[str, Plane]]:
-    """The three planes through a point, with their names."""
-    behind = centre_ras_mm - BEHIND_MM * axes.anterior
+def planes(axes: Axes, parts: CementParts) -> list[tuple[str, str, Plane]]:
+    """The three planes, each where it cuts the most cement, with their names and where that is in words."""
+    middle = _most_cut(axes, parts)
+    aside = float((middle - axes.origin) @ axes.right)
+    across = middle - aside * axes.right
+    behind = BEHIND_MM * axes.anterior
+    side = "right" if aside > 0.0 else "left"
+    where = f"{number(abs(aside))} mm {side} of the middle of the body, where there is most cement."
     return [
-        ("axial", Plane(behind, -axes.right, -axes.anterior, *AXIAL_MM)),
-        ("sagittal", Plane(behind, -axes.anterior, -axes.superior, *SAGITTAL_MM)),
-        ("coronal", Plane(centre_ras_mm, -axes.right, -axes.superior, *CORONAL_MM)),
+        (
+            "axial",
+            "Where there is most cement.",
+            Plane(across - behind, -axes.right, -axes.anterior, *AXIAL_MM),
+        ),
+        ("sagittal", where, Plane(middle - behind, -axes.anterior, -axes.superior, *SAGITTAL_MM)),
+        (
+            "coronal",
+            "Where there is most cement.",
+            Plane(across, -axes.right, -axes.superior, *CORONAL_MM),
+        ),
     ]
+
+
+def mark_simulated(picture: Picture) -> None:
+    """Say on a picture that it shows no finding of the scan."""
+    size = 7.5 if picture.small else 10.5
+    picture.drawing.text(
+        (5.0, size + 4.0), "SIMULATED", size=size, halo=style.HALO, fill=style.ON_DARK, font_weight="700"
+    )
+
+
+def _most_cut(axes: Axes, parts: CementParts) -> FloatArray:
+    """The point whose three planes in a frame cut the most cement, RAS mm."""
+    share = parts.inside.data + parts.outside.data
+    there = share > 0.0
+    world = parts.inside.to_world(np.argwhere(there))
+    found = axes.origin.copy()
+    for axis in (axes.right, axes.anterior, axes.superior):
+        along = (world - axes.origin) @ axis
+        bins = np.rint(along / SLAB_MM).astype(np.int64)
+        held = np.bincount(bins - bins.min(), weights=share[there])
+        # A running mean over three slabs, so that one full voxel more does not decide.
+        best = int(np.argmax(np.convolve(held, np.ones(3) / 3.0, mode="same"))) + int(bins.min())
+        found = found + best * SLAB_MM * axis
+    return np.asarray(found, dtype=np.float64)
 
 
 def rings(plane: Plane, field: Volume, threshold: float) -> list[FloatArray]:
@@ -141,6 +179,7 @@ def _cut(
     paths: Sequence[NeedlePath],
     plane: Plane,
     name: str,
+    where: str,
 ) -> Figure:
     alt = f"{name.capitalize()} cut through the simulated cement in {vertebra.level}."
     picture = Picture(scene, plane, width_px=WIDTH_PX, alt=alt)
@@ -158,8 +197,8 @@ def _cut(
             )
     for path in paths:
         draw_needle(picture, path)
-    picture.note("SIMULATED")
-    return picture.figure("", heading=f"{name.capitalize()}: cement")
+    mark_simulated(picture)
+    return picture.figure(where, heading=f"{name.capitalize()}: cement")
 
 
 def _places(ring: FloatArray) -> list[tuple[float, float]]:

@@ -18,7 +18,7 @@ from endplate.report.needle_relief import Relief, relief
 from endplate.report.picture import Figure, Picture
 from endplate.report.scene import Scene
 from endplate.report.slicing import Plane
-from endplate.report.treat_cuts import FULL, draw_needle
+from endplate.report.treat_cuts import FULL, draw_needle, mark_simulated
 
 WIDTH_PX = 166.0
 SIZE_MM = (70.0, 58.0)
@@ -124,6 +124,7 @@ def _figure(
     picture.drawing.image(uri, (0, 0), picture.drawing.width, picture.drawing.height)
     for path in paths:
         draw_needle(picture, path)
+    mark_simulated(picture)
     return picture.figure(words, heading=heading)
 
 

@@ -23,7 +23,7 @@ def treat_facts(level: LevelOutcome | None) -> list[tuple[str, str]]:
     facts = [
         (
             "Simulated cement",
-            f"{quantity(cement.delivered_ml, 'ml')}, {percent(cement.fill_fraction)} of the body",
+            f"{quantity(cement.in_bone_ml, 'ml')} in the bone, {percent(cement.fill_fraction)} of the body",
         ),
         ("Simulated leaks", _leak_words(cement)),
     ]
@@ -39,7 +39,11 @@ def verdict(level: LevelOutcome) -> tuple[str, ...]:
     cement = level.cement
     if cement is None:
         return (f"No cement was given at {level.level}.",)
-    fill = f"{quantity(cement.delivered_ml, 'ml')} delivered; cement fills {percent(cement.fill_fraction)} of the body."
+    bone_ml = cement.in_bone_ml + cement.in_cavity_ml
+    fill = (
+        f"{quantity(cement.delivered_ml, 'ml')} left the syringes; {quantity(bone_ml, 'ml')} are in the bone, "
+        f"{percent(cement.fill_fraction)} of the body."
+    )
     why = cement.stopped_text
     if why is None:
         code = cement.stopped_because

@@ -109,7 +109,7 @@ def heat_table(level: str, found: HeatOutcome) -> Table:
 
 def strength_table(level: str, found: StrengthOutcome) -> Table:
     """Strength and stiffness before and after."""
-    columns = (("", ""), ("Before", ""), ("De-rated", ""), ("Bonded", ""), ("Whole bone", ""))
+    columns = (("", ""), ("Before", ""), ("De\u2011rated", ""), ("Bonded", ""), ("Whole bone", ""))
     force = (found.before_n, found.after_derated_n, found.after_bonded_n, found.intact_expectation_n)
     stiffness = (
         found.stiffness_before_n_per_mm,

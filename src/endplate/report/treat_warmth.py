@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from endplate.anatomy.model import Vertebra
-from endplate.imaging.geometry import FloatArray
 from endplate.imaging.volume import Volume
 from endplate.report import style
 from endplate.report.axes import PATIENT, frame_axes
 from endplate.report.picture import Figure, Picture
 from endplate.report.scene import Scene
-from endplate.report.treat_cuts import PIXEL_MM, WIDTH_PX, planes, rings
+from endplate.report.treat_cuts import PIXEL_MM, WIDTH_PX, CementParts, mark_simulated, planes, rings
 
 SHADES = (
     (41.0, "#ffe066", "41 °C"),
@@ -24,8 +23,8 @@ SHADES = (
 OPACITY = 0.38
 
 
-def warmth_figures(scene: Scene, vertebra: Vertebra, peak: Volume, centre_ras_mm: FloatArray) -> list[Figure]:
-    """The sagittal and the axial cut through the middle of the cement.
+def warmth_figures(scene: Scene, vertebra: Vertebra, peak: Volume, parts: CementParts) -> list[Figure]:
+    """The axial and the sagittal cut of the cement.
 
     Parameters
     ----------
@@ -33,13 +32,13 @@ def warmth_figures(scene: Scene, vertebra: Vertebra, peak: Volume, centre_ras_mm
         CT, labels and level.
     peak:
         Greatest temperature of each voxel in °C; 0 where it was not computed.
-    centre_ras_mm:
-        Of the cement, shape (3,).
+    parts:
+        The cement; the cuts lie where it is.
     """
     axes = PATIENT if vertebra.frame is None else frame_axes(vertebra.frame)
     field = Volume(np.asarray(peak.data, dtype=np.float32), peak.affine)
     figures = []
-    for name, plane in planes(axes, centre_ras_mm)[:2]:
+    for name, _, plane in planes(axes, parts)[:2]:
         alt = f"{name.capitalize()} cut through {vertebra.level} with the greatest simulated temperatures shaded."
         picture = Picture(scene, plane, width_px=WIDTH_PX, alt=alt)
         picture.ct(style.window(), pixel_mm=PIXEL_MM, order=3)
@@ -55,7 +54,7 @@ def warmth_figures(scene: Scene, vertebra: Vertebra, peak: Volume, centre_ras_mm
                 stroke_width=1.0,
             )
         picture.label(vertebra.label_id, chosen=True, stroke=style.OUTLINE)
-        picture.note("SIMULATED")
+        mark_simulated(picture)
         caption = "Greatest temperature that each place reached while the cement cured."
         legend = [(colour, f"from {words}") for _, colour, words in SHADES]
         figures.append(picture.figure(caption, heading=f"{name.capitalize()}: warmth", legend=legend))
