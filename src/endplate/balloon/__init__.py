@@ -1,0 +1,1 @@
+"""Balloon kyphoplasty: inflation, the cavity in crushed bone, endplates lifted and lost again."""

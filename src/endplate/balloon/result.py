@@ -1,0 +1,89 @@
+"""What the balloons of one level come to: the document, and the cavity for cement and mechanics."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.model import HeightTriple, Side
+from endplate.balloon.heights import triple
+from endplate.balloon.inflate import Site
+from endplate.balloon.model import Cavity, Gains, Inflation, State, Step, Stop
+from endplate.sources import finding, value
+
+BAND = "crushable foam; plain crushing stress below, Hill's cavity in bone of constant volume (J2) above"
+"""The law of the pressure and its bounds, in words."""
+
+CHANGED = 0.01
+"""Relative gain of density from which a voxel counts as compacted."""
+
+
+def document(site: Site, state: State) -> Inflation:
+    """The document of all that was done so far."""
+    peak = max((step.pressure_mpa for step in state.steps), key=lambda one: one.foam, default=None)
+    told = list(state.findings)
+    if peak is not None and peak.foam > 0.0:
+        told.append(
+            finding(
+                "balloon-pressure-band", level=site.bone.level, foam=peak.foam, low=peak.yield_, high=peak.j2
+            )
+        )
+    all_down = bool(state.steps) and not any(state.volumes_ml)
+    if all_down:
+        told.append(finding("balloon-recoil-calibrated", level=site.bone.level))
+    stopped: dict[Side, Stop] = {
+        tamp.side: why for tamp, why in zip(state.tamps, state.stopped, strict=True) if why is not None
+    }
+    return Inflation(
+        level=site.bone.level,
+        balloons={tamp.side: tamp.device.name for tamp in state.tamps},
+        steps=state.steps,
+        stopped=stopped,
+        peak_pressure_mpa=peak,
+        pressure_band=BAND,
+        cavity_ml=round(float(np.count_nonzero(state.cavity)) * site.bone.voxel_ml, 6),
+        body_volume_ml=round(site.bone.volume_ml, 6),
+        gains=Gains(
+            posture=triple(site.room.posture_mm),
+            inflated=_greatest(site, state.steps),
+            deflated=state.steps[-1].gain_mm if all_down else None,
+        ),
+        bone_mineral_error=bone_mineral_error(site, state),
+        findings=tuple(dict.fromkeys(told)),
+    )
+
+
+def cavity_of(site: Site, state: State) -> Cavity:
+    """The cavity and the bone round it, on the grid of the body."""
+    native = site.bone.density_mgcc
+    cavity = state.cavity
+    shell = site.bone.body & ~cavity & (state.density_mgcc > (1.0 + CHANGED) * native)
+    return Cavity(
+        affine=site.bone.affine,
+        mask=cavity,
+        shell=shell,
+        density_mgcc=state.density_mgcc,
+        native_mgcc=native,
+        porosity=1.0,
+        permeability_m2=float(value("balloon.cavity_permeability_m2")),
+    )
+
+
+def bone_mineral_g(density_mgcc: FloatArray, step_mm: float) -> float:
+    """Bone mineral of densities on a cubic grid."""
+    return float(density_mgcc.sum()) * step_mm**3 * 1e-6
+
+
+def bone_mineral_error(site: Site, state: State) -> float:
+    """|after − before| / before of the bone mineral in the body."""
+    before = bone_mineral_g(site.bone.density_mgcc, site.bone.step_mm)
+    after = bone_mineral_g(state.density_mgcc, site.bone.step_mm)
+    return abs(after - before) / before if before > 0.0 else 0.0
+
+
+def _greatest(site: Site, steps: tuple[Step, ...]) -> HeightTriple:
+    """The gains of the step at which the height that was lost most stood highest."""
+    name = ("anterior", "middle", "posterior")[site.room.main]
+    if not steps:
+        return triple(site.room.posture_mm)
+    return max(steps, key=lambda step: getattr(step.gain_mm, name)).gain_mm
