@@ -64,6 +64,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         ),
         (),
     ),
+    "cement: material": ("cement", ("cannula", "compiled", "curing", "damage", "heat*", "rheology"), ()),
     "labelling: from clicks": ("labelling", ("*",), AROUND_CLICKS),
     "imaging: what kind of scan": (
         "imaging",
@@ -90,6 +91,7 @@ CONSTANTS_OF = {
     "anatomy: geometry": ("anatomy", "norms", "pedicles", "refine"),
     "anatomy: lesions": ("lesions",),
     "anatomy: implants": ("implants", "transitional"),
+    "cement: material": ("cement_material",),
     "imaging: what kind of scan": ("attenuation", "calibration", "internal_calibration", "scan_character"),
     "mechanics: strength": ("mechanics",),
     "labelling: from clicks": ("labelling_arch", "labelling_bodies"),

@@ -8,7 +8,7 @@ conversion is a function of that age, computed once per cement, and neither can 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from math import exp, isfinite
 from typing import Any
 
@@ -25,8 +25,11 @@ GAS_CONSTANT = 8.314462618
 
 KELVIN_AT_ZERO_C = 273.15
 
-STEPS_PER_SET_TIME = 2000
+STEPS_PER_SET_TIME = 1000
 """Steps of the table of conversions up to the set time; it goes on for three more set times."""
+
+KEPT = 32
+"""Tables that are kept in memory."""
 
 SET_SHARE = 0.5
 """Share of the final conversion at which cement counts as set."""
@@ -172,7 +175,8 @@ def class_cure(name: str) -> Cure:
 
 
 def _rate(conversion: Any, cure: Cure) -> Any:
-    left = np.maximum(cure.final - conversion, 0.0)
+    left = cure.final - conversion
+    left = left * (left > 0.0)
     return (cure.start_rate_per_s + cure.rate_per_s * conversion**cure.autocatalysis) * left**cure.order
 
 
@@ -184,7 +188,7 @@ def _step(conversion: float, cure: Cure, step: float) -> float:
     return float(conversion + step / 6.0 * (first + 2.0 * second + 2.0 * third + fourth))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _set_s(cure: Cure) -> float:
     """∫ dα / rate from the seed to the set conversion, by Gauss-Legendre in ln α."""
     points, weights = np.polynomial.legendre.leggauss(200)
@@ -193,7 +197,7 @@ def _set_s(cure: Cure) -> float:
     return float(0.5 * (high - low) * np.sum(weights * conversion / _rate(conversion, cure)))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _table(cure: Cure) -> tuple[FloatArray, FloatArray]:
     step = cure.set_s / STEPS_PER_SET_TIME
     count = 4 * STEPS_PER_SET_TIME

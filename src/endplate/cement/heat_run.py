@@ -20,6 +20,9 @@ M_PER_MM = 1e-3
 SHARE_OF_STABLE_STEP = 0.9
 """Of the longest time step at which explicit conduction is stable."""
 
+LEAST_SHARE = 1e-4
+"""Voxels with less cement than this do not widen the box."""
+
 LONGEST_STEP_S = 1.0
 """So that curing is followed while it runs away."""
 
@@ -56,7 +59,7 @@ class Run:
         self, spacing_mm: FloatArray, start: Start, cure: Cure, tissue: Tissue, how: HeatOptions
     ) -> None:
         self.how, self.cure = how, cure
-        self.box: Box = box_around(start.fraction > 0.0, spacing_mm, how.margin_mm, how.finest_mm)
+        self.box: Box = box_around(start.fraction > LEAST_SHARE, spacing_mm, how.margin_mm, how.finest_mm)
         size_m = M_PER_MM * spacing_mm * self.box.block
         volume = float(np.prod(size_m))
         share = self.box.taken(start.fraction, 0.0)
