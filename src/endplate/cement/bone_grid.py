@@ -27,6 +27,9 @@ HALF = 0.5
 CT_MARGIN_VOXELS = 3
 """Voxels of the CT kept round the grid, so that interpolation at its rim sees them."""
 
+RIMS_PERCENTILE = 90.0
+"""The anterior wall is hollow: its rims are this percentile of the body's depth."""
+
 FAR_MM = 20.0
 """Signed depths are not asked for further out than this."""
 
@@ -96,11 +99,11 @@ class BoneGrid:
 
     @property
     def body_depth_mm(self) -> float:
-        """From the posterior wall to the front of the body near the midline."""
+        """From the posterior wall to the front of the body near the midline, as a lateral view shows it: its rims."""
         near = np.abs(self.local_mm[..., 0] - self.local.x_mid_mm) <= 0.25 * self.body_width_mm
         front = np.where(self.body & near, self.forward_mm, 0.0).max(axis=1)
         covered = front > 0.0
-        return float(np.median(front[covered]) + 0.5 * self.step_mm)
+        return float(np.percentile(front[covered], RIMS_PERCENTILE) + 0.5 * self.step_mm)
 
     @property
     def body_width_mm(self) -> float:
