@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -114,4 +115,24 @@ def coarse_bones() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(StrengthOptions, "quick", coarse)
+        yield
+
+
+@pytest.fixture(scope="module")
+def coarse_cement() -> Iterator[None]:
+    """For the same tests: a run injects large portions on coarse voxels, and follows the heat for two minutes."""
+    from endplate.outcome import heat
+    from endplate.procedure.build import WorldOptions
+
+    def coarse(options: WorldOptions) -> WorldOptions:
+        return replace(
+            options,
+            bone=replace(options.bone, voxel_mm=3.0),
+            settings=replace(options.settings, portion_ml=1.0, turn_ml=1.0, substep_ml=1.0),
+            exposure_pixels=32,
+        )
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(WorldOptions, "quick", coarse)
+        patched.setattr(heat, "HeatOptions", partial(heat.HeatOptions, minutes=2.0))
         yield

@@ -6,5 +6,5 @@ import pytest
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _quickly(coarse_bones: None) -> None:
-    """Press no bone to failure."""
+def _quickly(coarse_bones: None, coarse_cement: None) -> None:
+    """Press no bone to failure, and inject on coarse voxels."""

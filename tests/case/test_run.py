@@ -28,6 +28,13 @@ ALL_FILES = {
     "scenarios/planned/xray.json",
     "strength.json",
     "failure.nii.gz",
+    "scenarios/planned/procedure.json",
+    "scenarios/planned/fill.npz",
+    "scenarios/planned/outcome.json",
+    "actions.jsonl",
+    "cement.nii.gz",
+    "cement-time.nii.gz",
+    "cement-warmth.nii.gz",
     "quality.json",
     "report.html",
     "sheets.html",
@@ -38,6 +45,13 @@ PLANNED_FILES = {
     "scenarios/planned/xray.json",
     "strength.json",
     "failure.nii.gz",
+    "scenarios/planned/procedure.json",
+    "scenarios/planned/fill.npz",
+    "scenarios/planned/outcome.json",
+    "actions.jsonl",
+    "cement.nii.gz",
+    "cement-time.nii.gz",
+    "cement-warmth.nii.gz",
     "sheets.html",
 }
 
@@ -49,7 +63,7 @@ def planned(phantom_files: Any, assessed_case: Path, tmp_path_factory: pytest.Te
     shutil.copytree(assessed_case, out)
     inputs = Inputs(ct=phantom_files.ct, labels=phantom_files.labels)
     result = run_case(out, inputs, Parameters(levels=("L1",)))
-    assert result.made == ("plan", "xray", "strength", "report")
+    assert result.made == ("plan", "xray", "strength", "procedure", "outcome", "report")
     return out
 
 
@@ -174,6 +188,8 @@ def test_stopped_in_any_stage_and_resumed(
         "plan",
         "xray",
         "strength",
+        "procedure",
+        "outcome",
         "report",
     }:  # the earlier ones are the slow ones, and are the same there
         ran = counted(monkeypatch)
@@ -309,7 +325,7 @@ def test_calibration_makes_only_what_depends_on_it(
     ran = counted(monkeypatch)
     inputs = Inputs(ct=phantom_files.ct, labels=phantom_files.labels)
     result = run_case(case, inputs, Parameters(levels=("L1",), calibration="0.8,-3"))
-    assert ran == ["assess", "plan", "xray", "strength", "report"]
+    assert ran == ["assess", "plan", "xray", "strength", "procedure", "outcome", "report"]
     level = result.spine.find("L2")
     assert level is not None
     assert level.density.calibration == "line"

@@ -32,5 +32,5 @@ def cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _quickly(coarse_bones: None) -> None:
-    """Press no bone to failure: the physics has tests of its own."""
+def _quickly(coarse_bones: None, coarse_cement: None) -> None:
+    """Press no bone to failure, inject on coarse voxels: the physics has tests of its own."""

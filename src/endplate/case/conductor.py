@@ -35,6 +35,8 @@ class Conductor:
         Told when a stage starts: stage title, what is being done, fraction done.
     stages:
         The stages there are, in order.
+    before:
+        An earlier one of the same case: what it brought up to date is not made anew.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Conductor:
         force: bool = False,
         tell: Callable[[str, str, float], None] = lambda _stage, _what, _fraction: None,
         stages: Sequence[Stage] = STAGES,
+        before: Conductor | None = None,
     ) -> None:
         self.case = case
         self.inputs = inputs
@@ -55,8 +58,8 @@ class Conductor:
         self._stages = tuple(stages)
         self._available: dict[str, str] = {}
         self._memory: dict[object, Any] = {}
-        self._settled: set[str] = set()
-        self.made: list[str] = []
+        self._settled: set[str] = set() if before is None else set(before._settled)
+        self.made: list[str] = [] if before is None else list(before.made)
         """Names of the stages that were run, in order."""
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from endplate.anatomy.model import Spine
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from endplate.anatomy.implants import ImplantMap
     from endplate.fluoroscopy.album import Xrays
     from endplate.mechanics.levels import CaseStrength
+    from endplate.outcome.fields import CementMaps
+    from endplate.outcome.model import Treatment
+    from endplate.procedure.document import ProcedureDocument
+    from endplate.procedure.saved import SavedFill
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,10 @@ class InMemory:
     xrays: Xrays | None = None
     strength: CaseStrength | None = None
     failure: Volume | None = None
+    procedure: ProcedureDocument | None = None
+    fills: Mapping[str, SavedFill] = field(default_factory=dict)
+    treatment: Treatment | None = None
+    cement: CementMaps | None = None
 
 
 def assess_inline(inputs: Inputs, parameters: Parameters, *, tell: Tell = silent) -> Spine:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from endplate.anatomy.model import Vec3
 from endplate.case.hashing import input_record
 from endplate.case.manifest import InputRecord
-from endplate.devices.catalogue import load_catalogue
+from endplate.devices.catalogue import Catalogue, load_catalogue
 from endplate.devices.site import SiteFile, parse_site
 from endplate.errors import UsageError
 from endplate.imaging.calibration import parse_calibration
 from endplate.imaging.levels import parse_level
 from endplate.planning.options import GivenPath, PlanOptions
 from endplate.planning.rules import Rules, load_rules
+
+if TYPE_CHECKING:
+    from endplate.procedure.build import WorldOptions
+    from endplate.procedure.record import Recording
 
 SITE_NAME = "site file"
 """How a site file without a name of its own is called; its file name may say more than it should."""
@@ -87,6 +91,12 @@ class Parameters:
     """Text of the site file with a hospital's own rules and devices."""
     paths: tuple[tuple[str, Vec3, Vec3], ...] = ()
     """Given needle paths: name, a point of the axis behind the tip, the tip (RAS mm)."""
+    script: str | None = None
+    """Text of the action script to play instead of the plan."""
+    cement: str | None = None
+    """Name of the cement to inject instead of the planned one."""
+    cement_voxel_mm: float | None = None
+    """Edge of the voxels in which cement flows."""
     title: str = ""
     patient_label: bool = True
 
@@ -95,6 +105,12 @@ class Parameters:
             parse_calibration(self.calibration)
         self.plan_options()
         self.rules()
+        if self.cement is not None and self.cement not in self.catalogue().cements:
+            raise UsageError(
+                "cement-unknown",
+                f"There is no cement {self.cement!r} in the catalogue.",
+                do=f"Choose one of {', '.join(self.catalogue().cements)}.",
+            )
 
     def plan_options(self) -> PlanOptions:
         """The user's choices for the plan."""
@@ -112,6 +128,27 @@ class Parameters:
     def rules(self) -> Rules:
         """The rules of planning, with the site's own."""
         return load_rules(self._site())
+
+    def catalogue(self) -> Catalogue:
+        """Cannulas, balloons and cements, with the site's own."""
+        return load_catalogue(self._site())
+
+    def recording(self) -> Recording | None:
+        """The action script, read; ``None``: as planned."""
+        from endplate.procedure.record import from_bytes
+
+        return None if self.script is None else from_bytes(self.script.encode("utf-8"))
+
+    def world_options(self) -> WorldOptions:
+        """How finely and under which rules a procedure is played."""
+        from endplate.procedure.build import WorldOptions
+
+        quick = WorldOptions().quick()
+        share = self.rules().cement.stop_at_posterior
+        bone = quick.bone
+        if self.cement_voxel_mm is not None:
+            bone = replace(bone, voxel_mm=self.cement_voxel_mm)
+        return replace(quick, bone=bone, settings=replace(quick.settings, stop_posterior_share=share))
 
     def given_paths(self) -> tuple[GivenPath, ...]:
         """The needle paths to measure instead of searching."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from endplate.planning.model import Plan
 
 if TYPE_CHECKING:
     from endplate.mechanics.levels import CaseStrength
+    from endplate.outcome.model import Treatment
 
 RUN_SCHEMA = "endplate/run/1"
 """Name of the document that ``endplate run --json`` prints."""
@@ -26,8 +27,11 @@ RUN_SCHEMA = "endplate/run/1"
 MEASURED = ("scan", "assess")
 """Stages that need no level to be named."""
 
-PLANNED = ("plan", "xray", "strength", "report")
+PLANNED = ("plan", "xray", "strength", "procedure", "outcome", "report")
 """Stages of the levels named, and the report of all."""
+
+GIVEN = ("plan", "xray", "strength")
+"""Those that a treatment takes as they are."""
 
 Tell = Callable[[str, str, float], None]
 """Told the stage, what it is doing and the fraction done."""
@@ -45,6 +49,7 @@ class CaseResult:
     spine: Spine
     plan: Plan | None
     strength: CaseStrength | None
+    treatment: Treatment | None
     report: Path
     files: tuple[str, ...]
     """Names of all its files, relative to the folder."""
@@ -55,11 +60,15 @@ class CaseResult:
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``endplate run --json``."""
-        return run_document(self.spine, self.plan, self.strength, self.files)
+        return run_document(self.spine, self.plan, self.strength, self.treatment, self.files)
 
 
 def run_document(
-    spine: Spine | None, plan: Plan | None, strength: CaseStrength | None, files: tuple[str, ...]
+    spine: Spine | None,
+    plan: Plan | None,
+    strength: CaseStrength | None,
+    treatment: Treatment | None,
+    files: tuple[str, ...],
 ) -> dict[str, Any]:
     """The document of ``endplate run --json``; a part that is not there yet is null."""
     return {
@@ -67,6 +76,7 @@ def run_document(
         "assess": None if spine is None else spine.model_dump(mode="json", by_alias=True),
         "plan": None if plan is None else plan.model_dump(mode="json", by_alias=True),
         "strength": None if strength is None else strength.model_dump(mode="json", by_alias=True),
+        "treat": None if treatment is None else treatment.model_dump(mode="json", by_alias=True),
         "case": {"files": list(files)},
     }
 
@@ -108,7 +118,11 @@ def assess_to_case(
 def replan_case(
     folder: Path, parameters: Parameters, *, force: bool = False, tell: Tell = silent
 ) -> CaseResult:
-    """Plan in an existing case, from the scan that it keeps. Raises as ``run_case`` does."""
+    """Plan in an existing case, from the scan that it keeps. Raises as ``run_case`` does.
+
+    An action script that was played there belongs to the plan before, and is not played again.
+    """
+    parameters = replace(parameters, script=None)
     with open_case(folder) as case:
         return _plan_and_report(case, Conductor(case, None, parameters, force=force, tell=tell))
 
@@ -129,6 +143,57 @@ def refresh_case(
         planned = record is not None and _may_be_planned(conductor)
         wanted = (*MEASURED, *PLANNED) if planned else (*MEASURED, "report")
         return _result(case, conductor, _advance(conductor, *wanted))
+
+
+def treat_case(
+    folder: Path, parameters: Parameters, *, force: bool = False, tell: Tell = silent
+) -> CaseResult:
+    """Play the procedure of a planned case, say what it comes to, and write the report anew.
+
+    Parameters
+    ----------
+    folder:
+        The case.
+    parameters:
+        With the action script, the cement and the voxels asked for; the plan keeps the choices it was made with.
+    force:
+        Make the procedure and what comes of it anew; the plan stays as it is.
+
+    Raises
+    ------
+    UsageError
+        ``treat-no-plan``, ``treat-no-ct``, or an action of the script that cannot be done.
+    NoSafePlanError
+        No level of the plan has a needle.
+    InputError
+        The script cannot be read.
+    """
+    with open_case(folder) as case:
+        record = case.manifest.stages.get("plan")
+        if record is None:
+            raise UsageError(
+                "treat-no-plan",
+                "The case has no plan, so there is nothing to treat.",
+                intact="The case is unchanged.",
+                do="Plan first: `endplate plan CASE --level L1`.",
+            )
+        parameters = Parameters.from_json({**parameters.to_json(), **record.parameters})
+        parameters.recording()
+        before = Conductor(case, None, parameters, tell=tell)
+        planned = _advance(before, *MEASURED, "plan", later=PLANNED)
+        if planned.scan.image is None:
+            raise UsageError(
+                "treat-no-ct",
+                "The case has no CT, so nothing is known of the bone that cement would flow through.",
+                intact="The case is unchanged.",
+                do="Run it with a CT: `endplate run CT --labels L --level L1 --out CASE`.",
+            )
+        if planned.plan is not None:
+            document = planned.plan.model_dump(mode="json", by_alias=True)
+            refuse_empty_plan(planned.plan, intact="The case is unchanged.", document=document)
+        _advance(before, *MEASURED, *GIVEN, later=PLANNED)
+        conductor = Conductor(case, None, parameters, force=force, tell=tell, before=before)
+        return _result(case, conductor, _advance(conductor, *MEASURED, *PLANNED))
 
 
 def saved_parameters(folder: Path) -> Parameters:
@@ -197,7 +262,7 @@ def _plan_and_report(case: CaseFolder, conductor: Conductor) -> CaseResult:
         if conductor.made or "report" not in case.manifest.stages:
             _advance(conductor, *MEASURED, "report")
         gate.intact = f"The measurements are saved in {case.path}."
-        gate.document = run_document(spine, None, None, case.files())
+        gate.document = run_document(spine, None, None, None, case.files())
         raise
     result = _result(case, conductor, _advance(conductor, *MEASURED, *PLANNED))
     if result.plan is not None:
@@ -243,6 +308,7 @@ def _result(case: CaseFolder, conductor: Conductor, files: CaseFiles) -> CaseRes
         spine=_spine(files),
         plan=files.plan,
         strength=files.strength,
+        treatment=files.treatment,
         report=case.path / REPORT,
         files=case.files(),
         made=tuple(conductor.made),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from endplate.anatomy.model import Spine
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from endplate.anatomy.implants import ImplantMap
     from endplate.fluoroscopy.album import Xrays
     from endplate.mechanics.levels import CaseStrength
+    from endplate.outcome.fields import CementMaps
+    from endplate.outcome.model import Treatment
+    from endplate.procedure.document import ProcedureDocument
+    from endplate.procedure.saved import SavedFill
 
 SCAN = "scan.json"
 IMAGE = "image.nii.gz"
@@ -35,6 +40,13 @@ PLAN = "scenarios/planned/plan.json"
 XRAYS = "scenarios/planned/xray.json"
 STRENGTH = "strength.json"
 FAILURE = "failure.nii.gz"
+PROCEDURE = "scenarios/planned/procedure.json"
+FILL = "scenarios/planned/fill.npz"
+ACTIONS = "actions.jsonl"
+OUTCOME = "scenarios/planned/outcome.json"
+CEMENT = "cement.nii.gz"
+ARRIVAL = "cement-time.nii.gz"
+WARMTH = "cement-warmth.nii.gz"
 REPORT = "report.html"
 SHEETS = "sheets.html"
 
@@ -43,6 +55,9 @@ SIGNIFICANT = 9
 
 SCAN_FILES = (SCAN, IMAGE, LABELS, ORGANS)
 """Files that hold the scan as the case keeps it."""
+
+SCALES = {CEMENT: 1000.0, ARRIVAL: 1.0, WARMTH: 10.0}
+"""Grey values a unit in the maps of cement: thousandths of a voxel, seconds, tenths of a degree."""
 
 DocumentT = TypeVar("DocumentT", bound=BaseModel)
 ReadT = TypeVar("ReadT")
@@ -125,6 +140,22 @@ class Results(Protocol):
     def failure(self) -> Volume | None:
         """Plastic strain where they give way, in thousandths."""
 
+    @property
+    def procedure(self) -> ProcedureDocument | None:
+        """What was done in the virtual procedure."""
+
+    @property
+    def fills(self) -> Mapping[str, SavedFill]:
+        """The cement that it left, by level."""
+
+    @property
+    def treatment(self) -> Treatment | None:
+        """What that comes to."""
+
+    @property
+    def cement(self) -> CementMaps | None:
+        """Its cement on the CT's grid."""
+
 
 @dataclass(frozen=True)
 class CaseFiles:
@@ -202,6 +233,34 @@ class CaseFiles:
             return None
         return self._once((FAILURE, self.present[FAILURE]), self._read_failure)
 
+    @property
+    def procedure(self) -> ProcedureDocument | None:
+        """What was done in the virtual procedure."""
+        from endplate.procedure.document import ProcedureDocument
+
+        return self.document(PROCEDURE, ProcedureDocument)
+
+    @property
+    def fills(self) -> Mapping[str, SavedFill]:
+        """The cement that it left, by level; empty where there is none."""
+        if FILL not in self.present:
+            return {}
+        return self._once((FILL, self.present[FILL]), self._read_fills)
+
+    @property
+    def treatment(self) -> Treatment | None:
+        """What that comes to."""
+        from endplate.outcome.model import Treatment
+
+        return self.document(OUTCOME, Treatment)
+
+    @property
+    def cement(self) -> CementMaps | None:
+        """Its cement on the CT's grid."""
+        if CEMENT not in self.present:
+            return None
+        return self._once((CEMENT, self.present[CEMENT]), self._read_cement)
+
     def findings(self) -> tuple[Finding, ...]:
         """Everything found of this case so far, each once."""
         found: list[Finding] = []
@@ -216,6 +275,9 @@ class CaseFiles:
             found += (one for level in self.plan.plans for one in level.warnings)
         if self.strength is not None:
             found += self.strength.findings()
+        if self.treatment is not None:
+            found += self.treatment.findings
+            found += (one for level in self.treatment.levels for one in level.findings)
         return tuple(dict.fromkeys(found))
 
     def _once(self, key: object, read: Callable[[], ReadT]) -> ReadT:
@@ -234,6 +296,27 @@ class CaseFiles:
         from endplate.imaging.read import read_grid
 
         return read_grid(self.folder / FAILURE, nearest=True)
+
+    def _read_fills(self) -> Mapping[str, SavedFill]:
+        from endplate.procedure.saved import fills_from_bytes
+
+        return fills_from_bytes((self.folder / FILL).read_bytes())
+
+    def _read_cement(self) -> CementMaps:
+        from endplate.outcome.fields import CementMaps
+
+        fraction, arrival, warmth = (self._read_map(name) for name in (CEMENT, ARRIVAL, WARMTH))
+        if fraction is None:
+            raise InternalError("case-cement-missing", "The case has no cement.", do="Please report this.")
+        return CementMaps(fraction, arrival, warmth)
+
+    def _read_map(self, name: str) -> Volume | None:
+        from endplate.imaging.read import read_grid
+
+        if name not in self.present:
+            return None
+        kept = read_grid(self.folder / name, nearest=True)
+        return Volume((kept.data / SCALES[name]).astype(np.float32), kept.affine)
 
     def _read_scan(self) -> Scan:
         from endplate.imaging.read import read_grid
@@ -307,6 +390,30 @@ class StageView:
         """Plastic strain where they give way, in thousandths."""
         self._declared(FAILURE)
         return self.files.failure
+
+    @property
+    def procedure(self) -> ProcedureDocument | None:
+        """What was done in the virtual procedure, or ``None`` where there was none."""
+        self._declared(PROCEDURE)
+        return self.files.procedure
+
+    @property
+    def fills(self) -> Mapping[str, SavedFill]:
+        """The cement that it left, by level."""
+        self._declared(FILL)
+        return self.files.fills
+
+    @property
+    def treatment(self) -> Treatment | None:
+        """What that comes to, or ``None`` where that was not computed."""
+        self._declared(OUTCOME)
+        return self.files.treatment
+
+    @property
+    def cement(self) -> CementMaps | None:
+        """Its cement on the CT's grid."""
+        self._declared(CEMENT, ARRIVAL, WARMTH)
+        return self.files.cement
 
     def _declared(self, *names: str) -> None:
         if not set(names) <= set(self.stage.inputs):

@@ -8,25 +8,35 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from endplate.case.hashing import sha256_bytes
 from endplate.case.scan import read_scan
 from endplate.case.stage import (
+    ACTIONS,
+    ARRIVAL,
+    CEMENT,
     FAILURE,
+    FILL,
     IMAGE,
     IMPLANTS,
     LABELS,
     ORGANS,
+    OUTCOME,
     PLAN,
+    PROCEDURE,
     QUALITY,
     REPORT,
+    SCALES,
     SCAN,
     SCAN_FILES,
     SHEETS,
     SPINE,
     STRENGTH,
+    WARMTH,
     XRAYS,
     Payload,
     Stage,
     StageView,
+    document_bytes,
 )
 from endplate.errors import InternalError
 from endplate.imaging.volume import Volume
@@ -137,6 +147,94 @@ def strength(view: StageView) -> Mapping[str, Payload]:
     return {STRENGTH: made, FAILURE: strain}
 
 
+def procedure(view: StageView) -> Mapping[str, Payload]:
+    """Play the plan, or an action script, on the patient's bone; nothing without a CT or without a needle."""
+    from endplate.imaging.calibrate import calibration_of
+    from endplate.procedure.build import Scene, build_world
+    from endplate.procedure.document import procedure_document
+    from endplate.procedure.record import check_plan, play, to_bytes
+    from endplate.procedure.saved import fills_to_bytes
+    from endplate.procedure.script import play_plan
+
+    found, quality, planned, asked = view.scan, view.quality, view.plan, view.parameters
+    if found.image is None or found.labels is None or quality is None or planned is None:
+        return {}
+    if not any(level.paths for level in planned.plans):
+        return {}
+    digest = sha256_bytes(document_bytes(planned))
+    script = asked.recording()
+    if script is not None:
+        check_plan(script, digest)
+    options = asked.world_options()
+    scene = Scene(
+        found.image,
+        found.labels,
+        view.spine,
+        planned,
+        calibration_of(quality.calibration),
+        asked.catalogue(),
+    )
+    made = build_world(scene, options, tell=lambda what, part: view.progress(what, 0.2 * part))
+
+    def told(what: str, part: float) -> None:
+        view.progress(what, 0.2 + 0.8 * part)
+
+    if script is None:
+        played = play_plan(made.world, asked.cement, plan_sha256=digest, tell=told)
+    else:
+        played = play(made.world, script, plan_sha256=digest, tell=told)
+    document = procedure_document(
+        played, made.world, planned, voxel_mm=options.bone.voxel_mm, findings=made.findings
+    )
+    return {PROCEDURE: document, ACTIONS: to_bytes(played.recording), FILL: fills_to_bytes(played.state)}
+
+
+def outcome(view: StageView) -> Mapping[str, Payload]:
+    """Say what the procedure comes to: cement, warmth, strength, and their maps on the CT's grid."""
+    from endplate.cement.rheology import cement_law
+    from endplate.imaging.calibrate import calibration_of
+    from endplate.mechanics.pressing import StrengthOptions
+    from endplate.outcome.before_after import Scan as Bones
+    from endplate.outcome.fields import cement_maps
+    from endplate.outcome.treatment import TreatedLevel, treatment
+    from endplate.procedure.build import bone_of
+
+    found, quality, planned, done, asked = view.scan, view.quality, view.plan, view.procedure, view.parameters
+    if found.image is None or found.labels is None or quality is None or planned is None or done is None:
+        return {}
+    calibration, cements = calibration_of(quality.calibration), asked.catalogue().cements
+    options = asked.world_options().bone
+    bones = Bones(found.image, found.labels, view.spine, calibration)
+    levels = {}
+    for level in planned.plans:
+        kept, played = view.fills.get(level.level), done.find(level.level)
+        if kept is None or played is None or played.cement is None:
+            continue
+        bone = bone_of(level, found.image, found.labels, view.spine, calibration, options)
+        levels[level.level] = TreatedLevel(
+            bone, kept.fill, kept.arrival_s, cement_law(cements[played.cement])
+        )
+    made = treatment(
+        done,
+        levels,
+        bones,
+        options=StrengthOptions().quick(),
+        known=view.strength,
+        progress=view.progress,
+    )
+    files: dict[str, Payload] = {OUTCOME: made.document}
+    if made.fields:
+        maps = cement_maps(made.fields, found.image)
+        named = {CEMENT: maps.fraction, ARRIVAL: maps.arrival_s, WARMTH: maps.peak_c}
+        files |= {name: _scaled(one, SCALES[name]) for name, one in named.items() if one is not None}
+    return files
+
+
+def _scaled(of: Volume, scale: float) -> Volume:
+    """A map in whole numbers."""
+    return Volume(np.clip(np.rint(of.data * scale), 0, np.iinfo(np.int16).max).astype(np.int16), of.affine)
+
+
 def report(view: StageView) -> Mapping[str, Payload]:
     """Write the report of whatever the case has, and the sheets for the room where there is a plan."""
     from endplate.report import ReportInputs, build_report, build_sheets
@@ -149,6 +247,8 @@ def report(view: StageView) -> Mapping[str, Payload]:
         xrays=view.xrays,
         strength=view.strength,
         failure=view.failure,
+        treatment=view.treatment,
+        cement=view.cement,
         image=found.image,
         labels=found.labels,
         manifest=dict(view.provenance),
@@ -165,6 +265,20 @@ def report(view: StageView) -> Mapping[str, Payload]:
 def _title(levels: tuple[str, ...]) -> str:
     return f"Assessment and needle plan, {', '.join(levels)}" if levels else "Spine assessment"
 
+
+PROCEDURE_ROOMS = (
+    "papers",
+    "devices",
+    "imaging",
+    "anatomy",
+    "planning",
+    "fluoroscopy",
+    "mechanics",
+    "cement",
+    "procedure",
+    "case",
+)
+"""Rooms whose code a procedure runs."""
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -225,22 +339,42 @@ STAGES: tuple[Stage, ...] = (
         function=strength,
     ),
     Stage(
+        name="procedure",
+        title="Playing the procedure",
+        inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN),
+        parameters=("site", "script", "cement", "cement_voxel_mm"),
+        outputs=(PROCEDURE, ACTIONS, FILL),
+        rooms=PROCEDURE_ROOMS,
+        function=procedure,
+    ),
+    Stage(
+        name="outcome",
+        title="Working out what it comes to",
+        inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN, STRENGTH, PROCEDURE, FILL),
+        parameters=("site", "cement_voxel_mm"),
+        outputs=(OUTCOME, CEMENT, ARRIVAL, WARMTH),
+        rooms=(*PROCEDURE_ROOMS, "ensemble", "outcome"),
+        function=outcome,
+    ),
+    Stage(
         name="report",
         title="Writing the report",
-        inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN, XRAYS, STRENGTH, FAILURE),
+        inputs=(
+            *SCAN_FILES,
+            SPINE,
+            QUALITY,
+            PLAN,
+            XRAYS,
+            STRENGTH,
+            FAILURE,
+            OUTCOME,
+            CEMENT,
+            ARRIVAL,
+            WARMTH,
+        ),
         parameters=("levels", "title", "patient_label"),
         outputs=(REPORT, SHEETS),
-        rooms=(
-            "papers",
-            "devices",
-            "imaging",
-            "anatomy",
-            "planning",
-            "fluoroscopy",
-            "mechanics",
-            "report",
-            "case",
-        ),
+        rooms=(*PROCEDURE_ROOMS, "ensemble", "outcome", "report"),
         function=report,
         provenance=True,
     ),

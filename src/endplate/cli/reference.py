@@ -73,7 +73,9 @@ def schemas() -> Iterator[tuple[str, str]]:
     from endplate.labelling.outputs_document import LabelDocument
     from endplate.mechanics.levels import CaseStrength
     from endplate.mechanics.strength_model import StrengthDocument
+    from endplate.outcome.model import Treatment
     from endplate.planning.model import Plan
+    from endplate.procedure.document import ProcedureDocument
 
     documents: dict[str, type[Document]] = {
         "assess": Spine,
@@ -84,6 +86,8 @@ def schemas() -> Iterator[tuple[str, str]]:
         "strength": StrengthDocument,
         "case-strength": CaseStrength,
         "xray": Xrays,
+        "procedure": ProcedureDocument,
+        "outcome": Treatment,
     }
     for name, model in documents.items():
         yield f"{name}-1", _json(model.model_json_schema(by_alias=True, mode="serialization"))
@@ -136,12 +140,13 @@ def _run_schema() -> dict[str, Any]:
         "$comment": "What `endplate run --json` prints; a part that is not there yet is null.",
         "title": "Run",
         "type": "object",
-        "required": ["schema", "assess", "plan", "strength", "case"],
+        "required": ["schema", "assess", "plan", "strength", "treat", "case"],
         "properties": {
             "schema": {"const": RUN_SCHEMA},
             "assess": {"anyOf": [{"$ref": "assess-1.json"}, {"type": "null"}]},
             "plan": {"anyOf": [{"$ref": "plan-1.json"}, {"type": "null"}]},
             "strength": {"anyOf": [{"$ref": "case-strength-1.json"}, {"type": "null"}]},
+            "treat": {"anyOf": [{"$ref": "outcome-1.json"}, {"type": "null"}]},
             "case": {
                 "type": "object",
                 "description": "Names of the case's files, relative to its folder.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from endplate.cli.manner import SAFETY, Manner
 from endplate.cli.speech import console, print_json, show_notes
-from endplate.errors import UsageError
+from endplate.errors import InternalError, UsageError
 
 if TYPE_CHECKING:
     from endplate.anatomy.model import Spine
@@ -55,6 +55,20 @@ def show_planned(result: CaseResult, manner: Manner) -> None:
         show_plan_document(result.plan, manner, end=False)
     if not manner.json:
         _end(result, manner)
+
+
+def show_treated(result: CaseResult, manner: Manner) -> None:
+    """Show what the procedure of a case comes to."""
+    show_notes(result.notes, manner)
+    if result.treatment is None:
+        raise InternalError("treat-no-result", "The procedure gave no result.", do="Please report this.")
+    if manner.json:
+        print_json(result.treatment.model_dump(mode="json", by_alias=True))
+        return
+    from endplate.cli.tables import show_treatment
+
+    show_treatment(console(), result.treatment)
+    _end(result, manner)
 
 
 def show_report(result: CaseResult, manner: Manner) -> None:

@@ -11,10 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from endplate.anatomy.model import HeightTriple, Spine, Vertebra
+from endplate.outcome.model import LevelOutcome, Treatment
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
 from endplate.sources import Finding
 
 UNKNOWN = "–"
+
+SECONDS_PER_MINUTE = 60.0
+N_PER_KN = 1000.0
+
+LEAST_LEAK_ML = 0.005
+"""Leaks below this are not told in a line."""
 
 SEVERITY_STYLE = {"critical": "bold red", "warning": "yellow", "info": "dim"}
 
@@ -23,13 +30,15 @@ def show_document(out: Console, document: dict[str, Any]) -> None:
     """Show an assess, plan or run document."""
     kind = str(document.get("schema", "")).split("/")[1:2]
     if kind == ["run"]:
-        for part in ("assess", "plan"):
+        for part in ("assess", "plan", "treat"):
             if document.get(part) is not None:
                 show_document(out, document[part])
     elif kind == ["assess"]:
         show_spine(out, Spine.model_validate(document))
     elif kind == ["plan"]:
         show_plan(out, Plan.model_validate(document))
+    elif kind == ["outcome"]:
+        show_treatment(out, Treatment.model_validate(document))
 
 
 def show_spine(out: Console, spine: Spine) -> None:
@@ -60,6 +69,46 @@ def show_plan(out: Console, plan: Plan) -> None:
     for level in plan.plans:
         _show_level_plan(out, level)
     show_findings(out, (*plan.session.warnings, *(found for level in plan.plans for found in level.warnings)))
+
+
+def show_treatment(out: Console, treatment: Treatment) -> None:
+    """Show in two or three lines a level what a procedure comes to, then what was found."""
+    for level in treatment.levels:
+        out.print(Text.assemble((level.level, "bold"), ": ", _cement_words(level)), soft_wrap=True)
+        for line in _result_lines(level):
+            out.print(f"  {line}", markup=False, soft_wrap=True)
+    minutes = treatment.session.time_s
+    if minutes is not None:
+        out.print(f"Procedure: {minutes / SECONDS_PER_MINUTE:.0f} min, simulated.", markup=False)
+    show_findings(out, (*treatment.findings, *(one for level in treatment.levels for one in level.findings)))
+
+
+def _cement_words(level: LevelOutcome) -> str:
+    cement = level.cement
+    if cement is None or cement.delivered_ml == 0.0:
+        return "no cement"
+    share = "" if cement.fill_fraction is None else f", {_percent(cement.fill_fraction)} of the body"
+    both = {True: ", touches both endplates", False: ", does not touch both endplates", None: ""}
+    stopped = "" if cement.stopped_text is None else f". Ended: {cement.stopped_text}"
+    inside = cement.in_bone_ml + cement.in_cavity_ml
+    return f"{inside:.1f} ml of cement in bone{share}{both[cement.touches_endplates]}{stopped}"
+
+
+def _result_lines(level: LevelOutcome) -> Iterable[str]:
+    cement, strength = level.cement, level.strength
+    if cement is not None and cement.delivered_ml > 0.0:
+        leaks = [
+            f"{route.replace('_', ' ')} {volume:.2f} ml"
+            for route, volume in cement.leaks_ml.model_dump().items()
+            if volume >= LEAST_LEAK_ML
+        ]
+        warm = "" if cement.peak_temperature_c is None else f"; up to {cement.peak_temperature_c:.0f} °C"
+        yield f"leaks: {', '.join(leaks) or 'none'}{warm}"
+    if strength.after_bonded_n is not None or strength.after_derated_n is not None:
+        after = [one for one in (strength.after_derated_n, strength.after_bonded_n) if one is not None]
+        held = "–".join(f"{one / N_PER_KN:.1f}" for one in sorted(after))
+        before = UNKNOWN if strength.before_n is None else f"{strength.before_n / N_PER_KN:.1f}"
+        yield f"strength: {before} kN before, {held} kN after"
 
 
 def show_findings(out: Console, findings: Iterable[Finding]) -> None:

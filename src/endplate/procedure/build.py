@@ -14,7 +14,7 @@ from endplate.cement.medium import BoneModel, BoneOptions, vertebra_medium
 from endplate.cement.model import Fill, Flow, Medium, PowerLaw, Source
 from endplate.cement.rheology import CementLaw, cement_law, working_window
 from endplate.devices.catalogue import Catalogue
-from endplate.errors import EndplateError, QualityGateError
+from endplate.errors import EndplateError, QualityGateError, UsageError
 from endplate.fluoroscopy.dose import Exposure
 from endplate.fluoroscopy.patient import Patient
 from endplate.fluoroscopy.plan_views import plan_shots
@@ -104,14 +104,14 @@ def build_world(
 ) -> Made:
     """Make the world of a planned case.
 
-    Levels without a needle are left out.
+    Levels without a needle, or whose bone cannot be made, are left out; the latter are told.
 
     Raises
     ------
     QualityGateError
         ``treat-no-needle``: no level of the plan has a needle.
     UsageError
-        A level is not measured or not labelled.
+        ``bone-options``: voxels that are too fine or too coarse.
     """
     how = options or WorldOptions()
     planned = [level for level in scene.plan.plans if level.paths]
@@ -128,14 +128,13 @@ def build_world(
     findings: list[Finding] = []
     for place, plan in enumerate(planned):
         tell(f"bone of {plan.level}", place / len(planned))
-        bone = vertebra_medium(
-            scene.image,
-            scene.labels,
-            scene.spine,
-            plan.level,
-            scene.calibration,
-            replace(how.bone, tracts=tuple(_tract(path) for path in plan.paths)),
-        )
+        try:
+            bone = bone_of(plan, scene.image, scene.labels, scene.spine, scene.calibration, how.bone)
+        except UsageError as error:
+            if error.code == "bone-options":
+                raise
+            findings.append(finding("procedure-no-bone", level=plan.level, why=error.what))
+            continue
         bones[plan.level] = bone
         findings += bone.findings
         exposures, missing = _exposures(plan, scene.spine.find(plan.level), patient, how.exposure_pixels)
@@ -152,6 +151,19 @@ def build_world(
         bones=MappingProxyType(bones),
         findings=tuple(findings),
     )
+
+
+def bone_of(
+    plan: LevelPlan,
+    image: Volume,
+    labels: LabelMap,
+    spine: Spine,
+    calibration: Calibration,
+    options: BoneOptions,
+) -> BoneModel:
+    """A planned level's bone with its needles driven through it. Raises as ``vertebra_medium`` does."""
+    tracts = tuple(_tract(path) for path in plan.paths)
+    return vertebra_medium(image, labels, spine, plan.level, calibration, replace(options, tracts=tracts))
 
 
 def level_world(

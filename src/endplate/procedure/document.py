@@ -161,7 +161,8 @@ def _level(plan: LevelPlan, played: Played, world: World, findings: Sequence[Fin
     found = [one for one in findings if one.level == name]
     found += [told.finding for told in state.events if told.finding.level == name]
     if name not in world.levels:
-        found.append(finding("procedure-no-needle", level=name))
+        if not plan.paths:
+            found.append(finding("procedure-no-needle", level=name))
         return _untouched(plan, tuple(dict.fromkeys(found)))
     if plan.technique == "kyphoplasty":
         found.append(finding("procedure-no-balloon", level=name))

@@ -316,7 +316,11 @@ def _flowed(state: State, level: str, fill: Fill, seconds: float, world: World) 
     before = state.arrivals.get(level)
     came = np.full(fill.saturation.shape, np.nan) if before is None else before
     came = np.where(np.isnan(came) & (fill.saturation >= ARRIVED), after.time_s, came)
-    return replace(after.with_fill(level, fill), arrivals=MappingProxyType({**state.arrivals, level: came}))
+    return replace(
+        after.with_fill(level, fill),
+        arrivals=MappingProxyType({**state.arrivals, level: came}),
+        poured=MappingProxyType({**state.poured, level: fill}),
+    )
 
 
 def _sampled(state: State, key: NeedleKey, rate: float, pressure_pa: float, nozzle_pa: float) -> State:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from endplate.anatomy.model import Document
-from endplate.errors import InputError, UsageError
+from endplate.errors import EndplateError, InputError, UsageError
 from endplate.procedure.actions import Action, parse_action
 from endplate.procedure.engine import act, begin
 from endplate.procedure.model import Observation, State
@@ -136,8 +136,8 @@ def play(
 
     Raises
     ------
-    UsageError
-        An action cannot be done; the error names its place in the script.
+    EndplateError
+        What ``act`` raises; it names the action's place in the script.
     """
     state = begin(world)
     lines: list[Line] = []
@@ -149,8 +149,8 @@ def play(
             tell(line.action.action, (number - 1) / len(recording.lines))
         try:
             state, seen = act(state, line.action, world)
-        except UsageError as error:
-            raise UsageError(
+        except EndplateError as error:
+            raise type(error)(
                 error.code,
                 f"Action {number} ({line.action.action}): {error.what}",
                 intact=UNCHANGED,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from endplate.errors import ConvergenceError, InputError, UsageError
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.procedure.actions import (
     Action,
@@ -103,10 +104,7 @@ class _Driver:
             return
         keys = [(level, path.side) for path in bone.plan.paths]
         self._ready(level, keys, bone, dose, cement)
-        for key in keys:
-            tube = bone.tubes[key[1]]
-            self._push(key, tube.capacity_ml - self.state.needles[key].column_ml)
-        self._end_level(self._portions(level, keys, bone, dose))
+        self._end_level(self._filled(level, keys, bone, dose))
 
     def end(self) -> None:
         """Wait until no cement can follow, take the needles out, close."""
@@ -158,6 +156,16 @@ class _Driver:
             return None
         rate = self.world.settings.rate_ml_min
         return self.do(Inject(level=key[0], side=key[1], rate_ml_min=rate, volume_ml=volume_ml))
+
+    def _filled(self, level: str, keys: Sequence[NeedleKey], bone: LevelWorld, dose_ml: float) -> Stop:
+        """The cannulas, then the bone; what the model cannot follow ends this level and no other."""
+        try:
+            for key in keys:
+                tube = bone.tubes[key[1]]
+                self._push(key, tube.capacity_ml - self.state.needles[key].column_ml)
+            return self._portions(level, keys, bone, dose_ml)
+        except (ConvergenceError, InputError, UsageError) as error:
+            return stop(level, "failed", why=error.what)
 
     def _portions(self, level: str, keys: Sequence[NeedleKey], bone: LevelWorld, dose_ml: float) -> Stop:
         """Portion by portion, needle by needle, until something ends it."""

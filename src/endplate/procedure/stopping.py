@@ -20,6 +20,7 @@ WORDS = {
     "pressure": "stopped-pressure",
     "working-time": "stopped-working-time",
     "no-dose": "stopped-no-dose",
+    "failed": "stopped-failed",
     "script": "stopped-script",
 }
 """Every reason to stop, and the finding that says it in words."""

@@ -19,6 +19,7 @@ from endplate.cli.verbs.run import run
 from endplate.cli.verbs.sample import sample
 from endplate.cli.verbs.series import series
 from endplate.cli.verbs.strength import strength
+from endplate.cli.verbs.treat import treat
 
 VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo,
@@ -26,6 +27,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "label": label,
     "assess": assess,
     "plan": plan,
+    "treat": treat,
     "strength": strength,
     "fluoro": fluoro,
     "report": report,

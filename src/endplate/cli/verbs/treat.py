@@ -1,0 +1,85 @@
+"""``endplate treat``: play the procedure of a planned case, and say what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from endplate.cli import options
+from endplate.cli.manner import Manner
+
+
+def treat(
+    case: options.CaseArgument,
+    script: Annotated[
+        Path | None,
+        typer.Option(
+            "--script",
+            metavar="F",
+            help="Action script (JSON lines, as a case's actions.jsonl) to play instead of the plan.",
+            show_default=False,
+        ),
+    ] = None,
+    cement: Annotated[
+        str | None,
+        typer.Option(
+            "--cement",
+            metavar="NAME",
+            help="Cement of the catalogue; the planned one where not given.",
+            show_default=False,
+        ),
+    ] = None,
+    voxel_mm: Annotated[
+        float | None,
+        typer.Option(
+            "--voxel-mm",
+            metavar="MM",
+            help="Voxels in which cement flows: 2 where not given, 1 for a result to keep, finer is slower.",
+            show_default=False,
+        ),
+    ] = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Play the procedure of a planned case, and say what it comes to.
+
+    The planned needles are placed under views, cement is mixed and injected in small portions on the patient's own
+    bone until a rule of the plan ends it; then heat, leaks, and strength before and after are worked out, and the
+    report is written anew. What was done is kept as an action script in the case.
+    """
+    from endplate.case.run import saved_parameters, treat_case
+    from endplate.cli.runtime import prepare
+    from endplate.cli.show import show_treated
+    from endplate.cli.speech import progress
+
+    manner = Manner(json, quiet, verbose)
+    parameters = replace(
+        saved_parameters(case),
+        script=None if script is None else _text_of(script),
+        cement=cement,
+        cement_voxel_mm=voxel_mm,
+    )
+    prepare()
+    with progress(manner) as tell:
+        result = treat_case(case, parameters, force=force, tell=tell)
+    show_treated(result, manner)
+
+
+def _text_of(script: Path) -> str:
+    from endplate.errors import InputError
+
+    try:
+        return script.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "it is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+        raise InputError(
+            "actions-unreadable",
+            f"The action script {script} cannot be read: {why}.",
+            intact="The case is unchanged.",
+            do="Name a file of JSON lines; a case keeps one as actions.jsonl.",
+        ) from error
