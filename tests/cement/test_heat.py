@@ -150,6 +150,35 @@ def test_the_edge_of_the_grid_is_no_edge_of_the_body() -> None:
     assert small(cut).peak_c == pytest.approx(small(wide).peak_c[4:])
 
 
+def test_conduction_loses_no_heat() -> None:
+    """What cement gave off by its conversion is found in the box, as long as nothing reaches its edge."""
+    fraction = np.zeros((31, 31, 31))
+    fraction[14:17, 14:17, 14:17] = 1.0
+    tissue = cement_like(fraction.shape)
+    options = HeatOptions(minutes=1.0, margin_mm=14.0)
+    found = warm(np.eye(4), fraction, 700.0, CURE, tissue, cement_c=37.0, options=options)
+    kept = float(((found.end_c - 37.0) * tissue.capacity_j_m3k).sum())
+    cured = found.conversion - np.where(fraction > 0.0, CURE.conversion(700.0), 0.0)
+    given = 1180.0 * CURE.heat_j_kg / CURE.final * float(cured.sum())
+    assert given > 0.0
+    assert kept == pytest.approx(given, rel=1e-3)
+
+
+def test_the_order_and_size_of_the_axes() -> None:
+    fraction = np.zeros((8, 6, 5))
+    fraction[2:6, 2:5, 1:3] = 0.9
+    options = HeatOptions(minutes=3.0, margin_mm=4.0)
+    tissue = cement_like(fraction.shape)
+    one = warm(np.diag([-1.0, 1.5, 2.0, 1.0]), fraction, 480.0, CURE, tissue, options=options)
+    turned = np.array(
+        [[0.0, 0.0, -1.0, 5.0], [0.0, 1.5, 0.0, 2.0], [2.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0]]
+    )
+    other = warm(turned, fraction.T.copy(), 480.0, CURE, cement_like(fraction.T.shape), options=options)
+    peaks = np.transpose(other.peak_c)
+    assert peaks == pytest.approx(one.peak_c, abs=1e-9)
+    assert peaks.max() > 42.0
+
+
 def test_fine_voxels_are_taken_together() -> None:
     coarse = ball(8, 3.0)
     fine = np.repeat(np.repeat(np.repeat(coarse, 2, 0), 2, 1), 2, 2)

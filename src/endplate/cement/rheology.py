@@ -7,7 +7,7 @@ brought it as far at the reference temperature. Curing runs on the same clock, s
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from math import exp, isfinite, log, sqrt
 from typing import Any
 
@@ -22,6 +22,9 @@ from endplate.sources import value
 FloatArray = NDArray[Any]
 
 S_PER_MIN = 60.0
+
+KEPT = 32
+"""Laws of site cements that are kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +257,7 @@ def _class_law(name: str) -> CementLaw:
     )
 
 
+@lru_cache(maxsize=KEPT)
 def _law_of(cement: Cement) -> CementLaw:
     known = shipped_cements()
     middle = _middle(cement)
