@@ -13,38 +13,47 @@ from endplate.cement.compiled import kernel
 
 
 @kernel()
-def harmonic(half: Any, mobility: Any, stride: int, low: int, high: int, out: Any) -> None:
-    """``out[n]`` ← conductance of the face between voxels n − stride and n, m³/(Pa·s)."""
+def conductances(
+    half: Any, mobility: Any, p: Any, upstream: bool, shape: Any, first: int, faces: Any
+) -> None:
+    """``faces[axis][n]`` ← conductance between voxel n and the one before it along each axis, m³/(Pa·s)."""
+    nx, ny, nz = shape
+    plane = ny * nz
+    high = first + nx * plane
+    tx, ty, tz = faces
+    if upstream:
+        _upstream(half[0], mobility, p, plane, first, high, tx)
+        _upstream(half[1], mobility, p, nz, first, high, ty)
+        _upstream(half[2], mobility, p, 1, first, high, tz)
+    else:
+        _harmonic(half[0], mobility, plane, first, high, tx)
+        _harmonic(half[1], mobility, nz, first, high, ty)
+        _harmonic(half[2], mobility, 1, first, high, tz)
+    for i in range(nx):
+        start = first + i * plane
+        ty[start : start + nz] = 0.0
+        for j in range(ny):
+            tz[start + j * nz] = 0.0
+
+
+@kernel()
+def _harmonic(half: Any, mobility: Any, stride: int, low: int, high: int, out: Any) -> None:
     for n in range(low, high):
         a, b = mobility[n - stride], mobility[n]
         out[n] = a * b / (half[n - stride] * b + half[n] * a)
 
 
 @kernel()
-def upstream(half: Any, mobility: Any, p: Any, stride: int, low: int, high: int, out: Any) -> None:
-    """``out[n]`` ← as :func:`harmonic`, with the mobility on the side of the greater pressure."""
+def _upstream(half: Any, mobility: Any, p: Any, stride: int, low: int, high: int, out: Any) -> None:
     for n in range(low, high):
         a, b = mobility[n - stride], mobility[n]
         out[n] = (a if p[n - stride] > p[n] else b) / (half[n - stride] + half[n])
 
 
 @kernel()
-def close_ends(ty: Any, tz: Any, shape: Any, first: int) -> None:
-    """No face between the end of one row, or one plane, and the start of the next."""
-    nx, ny, nz = shape
-    for i in range(nx + 1):
-        start = first + i * ny * nz
-        for k in range(nz):
-            ty[start + k] = 0.0
-        for j in range(ny if i < nx else 1):
-            tz[start + j * nz] = 0.0
-
-
-@kernel()
-def diagonal(
-    tx: Any, ty: Any, tz: Any, exit_m3: Any, mobility: Any, shape: Any, first: int, out: Any
-) -> None:
+def diagonal(faces: Any, exit_m3: Any, mobility: Any, shape: Any, first: int, out: Any) -> None:
     """``out`` ← sum of the conductances around each voxel, exits included."""
+    tx, ty, tz = faces
     nx, ny, nz = shape
     plane = ny * nz
     for n in range(first, first + nx * plane):
@@ -52,8 +61,9 @@ def diagonal(
 
 
 @kernel()
-def speed(cells: Any, p: Any, tx: Any, ty: Any, tz: Any, area: Any, nz: int, plane: int, out: Any) -> None:
+def speed(cells: Any, p: Any, faces: Any, area: Any, nz: int, plane: int, out: Any) -> None:
     """``out`` ← Darcy velocity in each of some voxels, m/s: mean of opposite faces along each axis."""
+    tx, ty, tz = faces
     for m in range(cells.size):
         c = cells[m]
         here = p[c]

@@ -225,30 +225,21 @@ def _flood(hx: Any, hy: Any, hz: Any, seeds: Any, ny: int, nz: int, found: Any) 
     stack = np.empty(hx.size, np.int64)
     count = 0
     for c in seeds:
-        if not found[c]:
-            found[c] = True
-            stack[count] = c
-            count += 1
+        found[c] = True
+        stack[count] = c
+        count += 1
+    to = np.empty(6, np.int64)
+    through = np.empty(6, np.bool_)
     while count > 0:
         count -= 1
         c = stack[count]
-        k = c % nz
-        j = (c // nz) % ny
-        for face in range(6):
-            if face == 0 or face == 1:
-                other = c + (2 * face - 1) * plane
-                through = np.isfinite(hx[c] + hx[other])
-            elif face == 2 or face == 3:
-                step = 2 * (face - 2) - 1
-                inside = 0 <= j + step < ny
-                other = c + step * nz
-                through = inside and np.isfinite(hy[c] + hy[other])
-            else:
-                step = 2 * (face - 4) - 1
-                inside = 0 <= k + step < nz
-                other = c + step
-                through = inside and np.isfinite(hz[c] + hz[other])
-            if through and not found[other]:
-                found[other] = True
-                stack[count] = other
+        k, j = c % nz, (c // nz) % ny
+        to[0], to[1], to[2], to[3], to[4], to[5] = c - plane, c + plane, c - nz, c + nz, c - 1, c + 1
+        through[:2] = True
+        through[2], through[3], through[4], through[5] = j > 0, j < ny - 1, k > 0, k < nz - 1
+        for f in range(6):
+            half = hx if f < 2 else (hy if f < 4 else hz)
+            if through[f] and np.isfinite(half[c] + half[to[f]]) and not found[to[f]]:
+                found[to[f]] = True
+                stack[count] = to[f]
                 count += 1

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endplate.cement import flow_faces
 from endplate.cement.flow_grid import Grid
+from endplate.cement.flow_options import FLUXES, Options
 from endplate.cement.flow_pressure import PressureSolver
-from endplate.cement.flow_sweep import COREY, GATED, LINEAR, sweep
+from endplate.cement.flow_sweep import sweep
 from endplate.cement.model import ROUTES, Fill, Medium, PowerLaw
 from endplate.cement.nozzle import Nozzle
 from endplate.errors import InputError
 from endplate.imaging.geometry import FloatArray
 
-if TYPE_CHECKING:
-    from endplate.cement.advance import Options
-
 M3_PER_ML = 1e-6
-FLUXES = {"gated": GATED, "linear": LINEAR, "corey": COREY}
 FIRST_PASSES = 3
 """Of pressure and viscosity where no flow is known to start from; later steps take the last step's flow."""
 
@@ -111,8 +108,7 @@ class FlowState:
             self._saturation,
             self._age,
             self._work,
-            FLUXES[self._options.flux],
-            self._options.gate,
+            (FLUXES[self._options.flux], self._options.gate),
             step_s,
             plane,
             row,
@@ -125,19 +121,9 @@ class FlowState:
 
     def _solve(self) -> int:
         grid, p = self._grid, self.pressure
-        low = grid.first
-        high = low + grid.cells
-        stop = (high, high + grid.strides[1], high + 1)
-        for face, half, stride, end in zip(
-            self._faces, grid.half, grid.strides, (high + low, *stop[1:]), strict=True
-        ):
-            if self._options.faces == "harmonic" or not self._flow_known:
-                flow_faces.harmonic(half, self._mobility, stride, low, end, face)
-            else:
-                flow_faces.upstream(half, self._mobility, p, stride, low, end, face)
-        tx, ty, tz = self._faces
-        flow_faces.close_ends(ty, tz, grid.shape, low)
-        flow_faces.diagonal(tx, ty, tz, grid.exit_m3, self._mobility, grid.shape, low, self._diagonal)
+        upstream = self._options.faces == "upstream" and self._flow_known
+        flow_faces.conductances(grid.half, self._mobility, p, upstream, grid.shape, grid.first, self._faces)
+        flow_faces.diagonal(self._faces, grid.exit_m3, self._mobility, grid.shape, grid.first, self._diagonal)
         return self._solver.solve(
             self._faces,
             self._diagonal,
@@ -150,7 +136,7 @@ class FlowState:
 
     def _viscosities(self) -> bool:
         """Mobility of every voxel with cement; returns whether the cement's viscosity depends on its speed."""
-        wet, grid = self._wet, self._grid
+        wet = self._wet
         if wet.size == 0:
             return False
         viscosity, dependent = self._effective(wet)
@@ -176,26 +162,22 @@ class FlowState:
             * (9.0 + 3.0 / index) ** index
             * (150.0 * k * porosity) ** (0.5 * (1.0 - index))
         )
-        speed = self._speed(wet, k, h, index)
+        speed = self._speed(wet, h, index)
         with np.errstate(divide="ignore", over="ignore"):
             return np.clip(h * speed ** (index - 1.0), low, high), True
 
-    def _speed(self, wet: NDArray[np.int64], k: FloatArray, h: FloatArray, index: FloatArray) -> FloatArray:
+    def _speed(self, wet: NDArray[np.int64], h: FloatArray, index: FloatArray) -> FloatArray:
         """Darcy velocity: of the last solution, or from the pressure of the fill that was given."""
         grid, found = self._grid, np.zeros(wet.size)
         plane, row, _one = grid.strides
         if self._flow_known:
-            tx, ty, tz = self._faces
-            flow_faces.speed(wet, self.pressure, tx, ty, tz, grid.area_m2, row, plane, found)
+            flow_faces.speed(wet, self.pressure, self._faces, grid.area_m2, row, plane, found)
             return found
-        unit = tuple(np.zeros(grid.size) for _ in range(3))
-        ones = np.ones(grid.size)
-        low, high = grid.first, grid.first + grid.cells
-        ends = (high + low, high + row, high + 1)
-        for face, half, stride, end in zip(unit, grid.half, grid.strides, ends, strict=True):
-            flow_faces.harmonic(half, ones, stride, low, end, face)
-        flow_faces.close_ends(unit[1], unit[2], grid.shape, low)
-        flow_faces.speed(wet, self.pressure, *unit, grid.area_m2, row, plane, found)
+        faces = tuple(np.zeros(grid.size) for _ in range(3))
+        flow_faces.conductances(
+            grid.half, np.ones(grid.size), self.pressure, False, grid.shape, grid.first, faces
+        )
+        flow_faces.speed(wet, self.pressure, faces, grid.area_m2, row, plane, found)
         return (found / h) ** (1.0 / index)
 
     def nozzle_pa(self) -> list[float]:

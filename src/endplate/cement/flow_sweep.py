@@ -102,6 +102,33 @@ def _pop(key: Any, place: Any, count: int) -> int:
 
 
 @kernel()
+def _outflows(c: int, p: Any, faces: Any, plane: int, row: int, done: Any, to: Any, out: Any) -> Any:
+    """Flow out of a voxel to each of its neighbours, and the sums of what leaves and of what dry ones bring.
+
+    What voxels that are done bring is counted when they pass it on.
+    """
+    tx, ty, tz = faces
+    here = p[c]
+    to[0], to[1], to[2], to[3], to[4], to[5] = c - plane, c + plane, c - row, c + row, c - 1, c + 1
+    out[0] = tx[c] * (here - p[c - plane])
+    out[1] = tx[c + plane] * (here - p[c + plane])
+    out[2] = ty[c] * (here - p[c - row])
+    out[3] = ty[c + row] * (here - p[c + row])
+    out[4] = tz[c] * (here - p[c - 1])
+    out[5] = tz[c + 1] * (here - p[c + 1])
+    leaves = brought = 0.0
+    for f in range(6):
+        if done[to[f]] == 1:
+            out[f] = 0.0
+        elif out[f] > 0.0:
+            leaves += out[f]
+        else:
+            brought -= out[f]
+            out[f] = 0.0
+    return leaves, brought
+
+
+@kernel()
 def sweep(
     order: Any,
     p: Any,
@@ -113,8 +140,7 @@ def sweep(
     saturation: Any,
     age: Any,
     work: Any,
-    kind: int,
-    gate: float,
+    law: Any,
     step_s: float,
     plane: int,
     row: int,
@@ -123,12 +149,12 @@ def sweep(
     """Move ``saturation`` and ``age`` on by ``step_s`` in place; add what leaves to ``leaked`` (m³, by route).
 
     ``order`` holds the voxels with cement and the sources, by falling pressure. ``brought`` is what sources bring in
-    m³/s and its age; ``work`` is memory. Returns the number of voxels with cement, which ``work``'s list holds.
+    m³/s and its age, ``law`` the kind of flux and its gate; ``work`` is memory. Returns the number of voxels visited,
+    which the last array of ``work`` lists.
     """
-    tx, ty, tz = faces
     exit_conductance, route, is_held = exits
     flow_in, age_in = brought
-    done, queued, total, cement, aged, key, heap, listed = work
+    done, queued, total, cement, aged, key, heap, visited = work
     done[:] = 0
     queued[:] = 0
     total[:] = 0.0
@@ -146,52 +172,34 @@ def sweep(
         else:
             c = order[at]
             at += 1
+        leaves, dry = _outflows(c, p, faces, plane, row, done, to, out)
         done[c] = 1
-        here = p[c]
-        to[0], to[1], to[2], to[3], to[4], to[5] = c - plane, c + plane, c - row, c + row, c - 1, c + 1
-        out[0] = tx[c] * (here - p[c - plane])
-        out[1] = tx[c + plane] * (here - p[c + plane])
-        out[2] = ty[c] * (here - p[c - row])
-        out[3] = ty[c + row] * (here - p[c + row])
-        out[4] = tz[c] * (here - p[c - 1])
-        out[5] = tz[c + 1] * (here - p[c + 1])
-        arrives = total[c] + flow_in[c]
-        leaves = 0.0
-        for f in range(6):
-            if out[f] > 0.0:
-                if done[to[f]] == 0:
-                    leaves += out[f]
-                else:
-                    out[f] = 0.0
-            elif done[to[f]] == 0:
-                arrives -= out[f]
-        exit_flow = exit_conductance[c] * here
+        arrives = total[c] + flow_in[c] + dry
+        # A voxel held at the outer pressure is the end of every way: whatever arrives leaves the body.
+        exit_flow = 1.0 if is_held[c] else max(exit_conductance[c] * p[c], 0.0)
         if is_held[c]:
-            exit_flow = 1.0 if leaves == 0.0 else 0.0
-        leaves += max(exit_flow, 0.0)
+            leaves = 0.0
+            out[:] = 0.0
+        leaves += exit_flow
         before = pore[c] * saturation[c]
         entered = cement[c] + step_s * flow_in[c]
         volume = before + entered
-        if entered > 0.0 and volume > 0.0:
+        if entered > 0.0:
             age[c] = (before * age[c] + aged[c] + step_s * flow_in[c] * age_in[c]) / volume
         gone = 0.0
         if leaves > 0.0:
-            gone = passed(kind, gate, ratio[c], pore[c], volume, step_s * arrives)
-            scale = arrives / leaves
-            share = gone / leaves
-            for f in range(6):
-                if out[f] > 0.0:
-                    other = to[f]
-                    total[other] += scale * out[f]
-                    if gone > 0.0:
-                        cement[other] += share * out[f]
-                        aged[other] += share * out[f] * age[c]
-                        if queued[other] == 0:
-                            queued[other] = 1
-                            count = _push(key, heap, count, p[other], other)
-            if gone > 0.0 and exit_flow > 0.0:
-                leaked[route[c]] += share * exit_flow
+            gone = passed(law[0], law[1], ratio[c], pore[c], volume, step_s * arrives)
+            leaked[route[c]] += gone / leaves * exit_flow
         saturation[c] = (volume - gone) / pore[c]
-        listed[seen] = c
+        visited[seen] = c
         seen += 1
+        for f in range(6):
+            if out[f] > 0.0:
+                other, share = to[f], out[f] / leaves
+                total[other] += share * arrives
+                cement[other] += share * gone
+                aged[other] += share * gone * age[c]
+                if gone > 0.0 and queued[other] == 0:
+                    queued[other] = 1
+                    count = _push(key, heap, count, p[other], other)
     return seen

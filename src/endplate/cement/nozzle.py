@@ -57,7 +57,7 @@ class Nozzle:
             span = math.log(self.equivalent_m / self.opening_m)
         else:
             span = (self.equivalent_m**power - self.opening_m**power) / power
-        return h / self.k_m2 * speed * span
+        return float(h / self.k_m2 * speed * span)
 
 
 def upscaled(consistency: float, index: float, k_m2: float, porosity: float) -> float:
@@ -83,7 +83,8 @@ def nozzle(medium: Medium, grid: Grid, source: Source) -> Nozzle:
         tip = ", ".join(f"{x:.1f}" for x in source.tip_ras_mm)
         raise InputError(
             "cement-tip-outside",
-            f"The needle's opening at ({tip}) mm lies where no cement can flow: outside the bone, or in bone that is closed.",
+            f"The needle's opening at ({tip}) mm lies where no cement can flow: "
+            "outside the bone, or in bone that is closed.",
             do="Move the needle so that its opening lies in spongy bone.",
         )
     edges = 1e-3 * medium.spacing_mm
@@ -152,4 +153,4 @@ def _equivalent_m(grid: Grid, cells: NDArray[np.int64], edges: FloatArray) -> fl
         green = np.where(
             apart == 0.0, own, np.where(apart < 1.01, own - 1.0 / 6.0, 1.0 / (4.0 * math.pi * apart))
         )
-    return edge / (4.0 * math.pi * float(green.mean()))
+    return float(edge / (4.0 * math.pi * green.mean()))
