@@ -55,8 +55,6 @@ class CementLaw:
         Conversion and heat, on the same clock.
     yield_share:
         Yield stress for each unit of consistency, in Pa per Pa·sⁿ; 0 for none.
-    recalled:
-        A figure was not read in a source.
 
     Raises
     ------
@@ -79,7 +77,6 @@ class CementLaw:
     working_s: float
     cure: Cure
     yield_share: float = 0.0
-    recalled: bool = True
 
     def __post_init__(self) -> None:
         positive = (
