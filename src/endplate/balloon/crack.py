@@ -40,8 +40,9 @@ def crack_of(bone: Bone, shape: Shape | None, height_mm: float) -> Crack:
     if shape is None:
         return Crack(np.zeros_like(bone.body), columns)
     local = frame_mm(bone)
-    thick = max(float(value("balloon.crack_mm")), bone.step_mm)
-    level = bone.body & (np.abs(local[..., 2] - height_mm) <= 0.5 * thick)
+    layers = max(1, round(float(value("balloon.crack_mm")) / bone.step_mm))
+    away = np.abs(local[0, 0, :, 2] - height_mm)
+    level = bone.body & np.isin(np.arange(away.size), np.argsort(away, kind="stable")[:layers])
     x, y = local[:, :, 0, 0], local[:, :, 0, 1]
     back, front = float(y[columns].min()), float(y[columns].max())
     if shape == "crush":
@@ -56,7 +57,7 @@ def crack_of(bone: Bone, shape: Shape | None, height_mm: float) -> Crack:
         (y - 0.5 * (back + front)) / (share * (front - back)),
     )
     plug = columns & (apart <= 1.0)
-    rim = plug & ~ndimage.binary_erosion(plug, iterations=max(1, round(thick / bone.step_mm)))
+    rim = plug & ~ndimage.binary_erosion(plug, iterations=layers)
     return Crack((level & plug[..., None]) | (bone.body & rim[..., None]), plug)
 
 

@@ -4,13 +4,14 @@ Notes
 -----
 A voxel beside the cavity is taken at the pressure
 
-    λ = R + k · (ρ − R_V) + t · (ψ̄ − ψ)
+    λ = R + k · (ρ − ρ̄) + t · (ψ̄ − ψ)
 
-R is the foam's pressure of the bone ahead, ρ the voxel's distance from the axis of the free balloon, R_V the radius
-of that balloon (a capsule) at the present volume, ψ a Gaussian mean of the cavity about the voxel (½ on a flat wall,
-less on a bulge) and ψ̄ its mean over the front. k holds the balloon to its own shape, t keeps its surface smooth. In
-even bone the cavity is the capsule itself; where resistance differs by ΔR the front gives way by ΔR / k. Voxels are
-taken from the lowest λ on, a part of the front at a time.
+R is the foam's pressure of the bone ahead, ρ the voxel's distance from the axis of the free balloon (a capsule), ψ a
+Gaussian mean of the cavity about the voxel (½ on a flat wall, less on a bulge); ρ̄ and ψ̄ are means over the front. k
+holds the balloon to its own shape, t keeps its surface smooth. In even bone the cavity is the capsule itself; where
+resistance differs by ΔR the front gives way by ΔR / k. Voxels are taken from the lowest λ on, a part of the front at a
+time, none whose R is above the limit of pressure. The pressure is the mean R of what was taken: what the membrane adds
+here it spares there.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Growth:
     cavity:
         Voxels of the balloon.
     pressure_mpa:
-        At the last part of the front; what the next part would need, where that is above the limit.
+        Mean over what was taken; the limit where it was met.
     limited:
         The limit of pressure stopped it before the volume was reached.
     breached:
@@ -176,43 +177,38 @@ def grow(
     distance, radius = axis_distance_mm(bone, tamp, volume_ml)
     window = _window(distance <= radius + skin.bulge_mm + 2.0 * bone.step_mm)
     own, near = cavity[window].copy(), distance[window]
-    pressure = ground.resistance_mpa[window] + skin.hold_mpa_per_mm * (near - radius)
+    resistance = ground.resistance_mpa[window]
     shell = ground.shell[window]
-    open_to = ~others[window] & (near <= radius + skin.bulge_mm)
+    open_to = ~others[window] & (near <= radius + skin.bulge_mm) & (resistance <= limit_mpa)
     open_to &= bone.body[window] if through_walls else bone.body[window] & ~shell
     sigma = skin.smooth_mm / bone.step_mm
-    count = int(np.count_nonzero(own))
-    reached: list[float] = []
+    count, taken = int(np.count_nonzero(own)), 0
+    work_mpa = 0.0
     breached: tuple[int, int, int] | None = None
     limited = False
     while count < wanted and breached is None:
         front = np.flatnonzero(ndimage.binary_dilation(own, CROSS) & open_to & ~own)
         if front.size == 0:
-            limited, reached = True, [*reached, limit_mpa]
+            limited = True
             break
         filled = ndimage.gaussian_filter(own.astype(np.float32), sigma, mode="constant").ravel()[front]
-        needed = pressure.ravel()[front] + skin.smooth_mpa * (float(filled.mean()) - filled)
+        away, needed = near.ravel()[front], resistance.ravel()[front]
+        rank = needed + skin.hold_mpa_per_mm * (away - away.mean()) - skin.smooth_mpa * filled
         take = min(wanted - count, max(1, int(FRONT_SHARE * front.size)))
-        order = np.argsort(np.round(needed, 9), kind="stable")[:take]
-        within = needed[order] <= limit_mpa
-        chosen = front[order[within]]
-        if chosen.size == 0:
-            limited, reached = True, [*reached, float(needed[order[0]])]
-            break
-        through = shell.ravel()[chosen]
+        order = np.argsort(np.round(rank, 9), kind="stable")[:take]
+        through = shell.ravel()[front[order]]
         if through.any():
-            first = int(through.argmax())
-            chosen = chosen[: first + 1]
-            place = np.unravel_index(int(chosen[-1]), own.shape)
+            order = order[: int(through.argmax()) + 1]
+            place = np.unravel_index(int(front[order[-1]]), own.shape)
             i, j, k = (int(at) + part.start for at, part in zip(place, window, strict=True))
             breached = (i, j, k)
-        own.ravel()[chosen] = True
-        count += chosen.size
-        reached.append(float(needed[order[: chosen.size]].max()))
+        own.ravel()[front[order]] = True
+        count, taken = count + order.size, taken + order.size
+        work_mpa += float(needed[order].sum())
     grown = cavity.copy()
     grown[window] = own
-    last = reached[-1] if limited or breached else float(np.mean(reached)) if reached else 0.0
-    return Growth(grown, max(last, 0.0), limited, breached)
+    pressure = limit_mpa if limited else work_mpa / taken if taken else 0.0
+    return Growth(grown, pressure, limited, breached)
 
 
 def _mean(field: FloatArray, where: Mask, sigma: float) -> FloatArray:

@@ -56,7 +56,7 @@ class Site:
     crack:
         The broken zone.
     resting:
-        The endplates under the preload alone.
+        The endplates under the preload alone; ``None`` where they are whole: then they do not move.
     room:
         How far they may rise.
     findings:
@@ -70,7 +70,7 @@ class Site:
     ground: Terrain
     capacity_mgcc: FloatArray
     crack: Crack
-    resting: Plates
+    resting: Plates | None
     room: Room
     findings: tuple[Finding, ...]
 
@@ -95,7 +95,9 @@ def prepare(
     shape = (bone.shape or "crush") if broken else None
     middles = np.array([tamp.middle_ras_mm for tamp in tamps])
     crack = crack_of(bone, shape, float(bone.axes.to_local(middles)[:, 2].mean()))
-    resting = press_plates(bone, bone.density_mgcc, crack, law, (), (), own.preload_n)
+    resting = None
+    if shape is not None:
+        resting = press_plates(bone, bone.density_mgcc, crack, law, (), (), own.preload_n)
     room = room_above(bone, own.posture)
     told = list(bone.findings)
     if shape is None:
@@ -253,8 +255,6 @@ def _one_step(site: Site, state: State, place: int, volume_ml: float) -> tuple[S
     cavities[place] = growth.cavity
     after, roomy = _compacted(site, replace(state, cavities=tuple(cavities)))
     pressure = growth.pressure_mpa if growth.pressure_mpa > 0.0 else state.pressures_mpa[place]
-    if growth.limited:
-        pressure = min(pressure, limit)
     burst = (
         growth.limited and limit > device.rated_pressure_mpa
     ) or aim > burst_factor * device.max_volume_ml
@@ -328,6 +328,8 @@ def _set(state: State, place: int, volume_ml: float, pressure_mpa: float) -> Sta
 
 def _plates(site: Site, state: State) -> tuple[Plates | None, tuple[Finding, ...]]:
     """Where the endplates would stand under the present pressures, against their place at rest."""
+    if site.resting is None:
+        return None, ()
     try:
         now = press_plates(
             site.bone,

@@ -23,8 +23,8 @@ from endplate.mechanics.solver import Solver
 from endplate.mechanics.tissue import bone_elasticity
 from endplate.sources import value
 
-TOLERANCE = 1e-5
-"""Of the elastic solution: heights to far below a hundredth of a millimetre."""
+TOLERANCE = 1e-4
+"""Of the elastic solution: heights to below a hundredth of a millimetre."""
 
 
 @dataclass(frozen=True, eq=False)
