@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from endplate.cement.advance import Options, advance
+from endplate.cement.advance import advance
 from endplate.cement.exits import Tract
+from endplate.cement.flow_options import Options
 from endplate.cement.heat import HeatOptions
 from endplate.cement.measures import measure_fill
 from endplate.cement.medium import BoneModel, with_options

@@ -22,6 +22,7 @@ from endplate.outcome.heat import Warmth, warmth
 from endplate.outcome.model import (
     CementOutcome,
     DoseOutcome,
+    HeatOutcome,
     Leaks,
     LevelOutcome,
     SessionOutcome,
@@ -190,7 +191,7 @@ def _level(
     found: list[Finding] = list(done.findings)
     if measured is not None:
         found += measured.findings
-    found += heat_findings(done.level, warm)
+    found += heat_findings(done.level, None if warm is None else warm.outcome)
     strength = no_strength()
     if left is not None and warm is not None and scan is not None:
         cement = Volume(left.fill.saturation.astype(np.float32), left.bone.medium.affine)
@@ -206,12 +207,12 @@ def _level(
     )
 
 
-def heat_findings(level: str, warm: Warmth | None) -> list[Finding]:
+def heat_findings(level: str, heat: HeatOutcome | None) -> list[Finding]:
     """What there is to say of the warmth: in the canal, and how sure it is."""
-    if warm is None:
+    if heat is None:
         return []
     found = [finding("outcome-heat-meaning", level=level)]
-    canal = warm.outcome.find("canal")
+    canal = heat.find("canal")
     limit = float(value("outcome.canal_warning_c"))
     if canal is not None and canal.peak_c >= limit:
         found.append(finding("outcome-canal-warm", level=level, name=level, peak=canal.peak_c, limit=limit))
