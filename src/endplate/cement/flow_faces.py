@@ -62,12 +62,15 @@ def diagonal(faces: Any, exit_m3: Any, mobility: Any, shape: Any, first: int, ou
 
 @kernel()
 def speed(cells: Any, p: Any, faces: Any, area: Any, nz: int, plane: int, out: Any) -> None:
-    """``out`` ← Darcy velocity in each of some voxels, m/s: mean of opposite faces along each axis."""
+    """``out`` ← Darcy velocity in each of some voxels, m/s.
+
+    Along each axis the mean of opposite faces, each without its sign: what a source pushes out to both sides counts.
+    """
     tx, ty, tz = faces
     for m in range(cells.size):
         c = cells[m]
         here = p[c]
-        u = (tx[c] * (p[c - plane] - here) + tx[c + plane] * (here - p[c + plane])) / (2.0 * area[0])
-        v = (ty[c] * (p[c - nz] - here) + ty[c + nz] * (here - p[c + nz])) / (2.0 * area[1])
-        w = (tz[c] * (p[c - 1] - here) + tz[c + 1] * (here - p[c + 1])) / (2.0 * area[2])
-        out[m] = (u * u + v * v + w * w) ** 0.5
+        u = abs(tx[c] * (p[c - plane] - here)) + abs(tx[c + plane] * (here - p[c + plane]))
+        v = abs(ty[c] * (p[c - nz] - here)) + abs(ty[c + nz] * (here - p[c + nz]))
+        w = abs(tz[c] * (p[c - 1] - here)) + abs(tz[c + 1] * (here - p[c + 1]))
+        out[m] = 0.5 * ((u / area[0]) ** 2 + (v / area[1]) ** 2 + (w / area[2]) ** 2) ** 0.5

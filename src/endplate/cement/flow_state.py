@@ -144,7 +144,11 @@ class FlowState:
         rest = 1.0 - s
         if self._options.flux == "corey":
             s, rest = s * s, rest * rest
-        self._mobility[wet] = s / viscosity + rest * self._marrow
+        if self._options.flux == "gated":
+            # A sharp front stands in the voxel: what flows through it passes the one and then the other.
+            self._mobility[wet] = 1.0 / (s * viscosity + rest / self._marrow)
+        else:
+            self._mobility[wet] = s / viscosity + rest * self._marrow
         self._ratio[wet] = viscosity * self._marrow
         return dependent
 
@@ -186,9 +190,13 @@ class FlowState:
         found = []
         for one in self._nozzles:
             consistency, index = (float(x) for x in _law(self._law, np.array(one.age_s)))
-            consistency = min(max(consistency, low if index == 1.0 else 0.0), high)
-            mean = float(self.pressure[one.cells].mean())
-            found.append(mean + one.rise_pa(consistency, index))
+            if one.opening_m > one.equivalent_m:
+                # The opening lies within what the grid resolves: take back what the grid added there.
+                viscosity, _ = self._effective(one.cells)
+                rise = one.rise_pa(float(viscosity.mean()), 1.0)
+            else:
+                rise = one.rise_pa(min(max(consistency, low), high) if index == 1.0 else consistency, index)
+            found.append(float(self.pressure[one.cells].mean()) + rise)
         return found
 
     def fill(self, before: Fill, duration_s: float) -> Fill:
