@@ -193,7 +193,7 @@ def test_cement_is_drawn_where_it_is(inputs: ReportInputs, maps: CementMaps) -> 
     assert not parts.leaked
     axial, sagittal, coronal = cement_cuts(scene, vertebra, parts, ())
     assert "8.0 mm left of the middle" in sagittal.caption
-    # The cuts are centred on the cement's height and depth and on the body's middle, 10 mm behind where the canal shows.
+    # Cuts are centred on the cement's height and depth and on the body's middle, or 10 mm behind for the canal.
     for figure, aside in ((axial, (8.0, -10.0)), (sagittal, (-10.0, 0.0)), (coronal, (8.0, 0.0))):
         size = re.search(r'viewBox="0 0 (\S+) (\S+)"', str(figure.svg))
         assert size is not None

@@ -38,6 +38,9 @@ EDGE_MM = 1.5
 SLAB_MM = 1.0
 """Cement is counted in slabs of this thickness to find where a plane cuts the most."""
 
+SMOOTH_SLABS = 2.0
+"""Standard deviation, in slabs, of the filter over them."""
+
 SHAFT_MM = 60.0
 """Drawn length of a needle outside the bone where the skin is not in view."""
 
@@ -149,8 +152,10 @@ def _most_cut(axes: Axes, parts: CementParts) -> FloatArray:
         along = (world - axes.origin) @ axis
         bins = np.rint(along / SLAB_MM).astype(np.int64)
         held = np.bincount(bins - bins.min(), weights=share[there])
-        # A running mean over three slabs, so that one full voxel more does not decide.
-        best = int(np.argmax(np.convolve(held, np.ones(3) / 3.0, mode="same"))) + int(bins.min())
+        # Smoothed, so that neither one full voxel more nor how slices fall on slabs decides.
+        best = int(np.argmax(ndimage.gaussian_filter1d(held, SMOOTH_SLABS, mode="constant"))) + int(
+            bins.min()
+        )
         found = found + best * SLAB_MM * axis
     return np.asarray(found, dtype=np.float64)
 
