@@ -120,8 +120,10 @@ def coarse_bones() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def coarse_cement() -> Iterator[None]:
-    """For the same tests: a run injects large portions on coarse voxels, and follows the heat for two minutes."""
-    from endplate.outcome import heat
+    """For the same tests: large portions on coarse voxels, heat for two minutes, and no strength after cement."""
+    from endplate.outcome import heat, treatment
+    from endplate.outcome.before_after import BeforeAfter
+    from endplate.outcome.model import no_strength
     from endplate.procedure.build import WorldOptions
 
     def coarse(options: WorldOptions) -> WorldOptions:
@@ -135,4 +137,5 @@ def coarse_cement() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(WorldOptions, "quick", coarse)
         patched.setattr(heat, "HeatOptions", partial(heat.HeatOptions, minutes=2.0))
+        patched.setattr(treatment, "before_and_after", lambda *_, **__: BeforeAfter(no_strength(), ()))
         yield

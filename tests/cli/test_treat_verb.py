@@ -1,0 +1,131 @@
+"""``endplate treat`` on the phantom: the document, the script that it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from endplate.case import Parameters, replan_case
+from endplate.cement.model import ROUTES
+from endplate.outcome import treatment
+from endplate.outcome.before_after import before_and_after
+
+Cli = Callable[..., Any]
+
+HEADER = '{"schema": "endplate/actions/1"}\n'
+
+
+@pytest.fixture(scope="module")
+def planned(assessed_case: Path, tmp_path_factory: pytest.TempPathFactory, coarse_cement: None) -> Path:
+    """The phantom's case with a plan of L1, treated as planned."""
+    folder = tmp_path_factory.mktemp("treated") / "case"
+    shutil.copytree(assessed_case, folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(treatment, "before_and_after", before_and_after)
+        replan_case(folder, Parameters(levels=("L1",)))
+    return folder
+
+
+@pytest.fixture
+def case(planned: Path, tmp_path: Path) -> Path:
+    """A copy of it to change."""
+    return Path(shutil.copytree(planned, tmp_path / "case"))
+
+
+def code_of(said: Any) -> tuple[int, str]:
+    return said.code, json.loads(said.out)["error"]["code"]
+
+
+def files(case: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(case)): path.read_bytes()
+        for path in case.rglob("*")
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+def test_the_document_has_every_key_and_balances(cli: Cli, planned: Path) -> None:
+    document = json.loads((planned / "scenarios/planned/outcome.json").read_text())
+    [level] = document["levels"]
+    cement = level["cement"]
+    assert level["level"] == "L1"
+    assert set(cement["leaks_ml"]) == set(ROUTES)
+    accounted = (
+        cement["in_cannula_ml"]
+        + cement["in_bone_ml"]
+        + cement["in_cavity_ml"]
+        + sum(cement["leaks_ml"].values())
+    )
+    assert accounted == pytest.approx(cement["delivered_ml"], rel=1e-6)
+    assert cement["mass_error"] <= 1e-10
+    assert cement["stopped_because"]
+    assert 0.05 < cement["fill_fraction"] < 0.35
+    strength = level["strength"]
+    assert strength["stiffness_after_n_per_mm"] > strength["stiffness_before_n_per_mm"] > 0.0
+    assert 2400.0 < document["session"]["time_s"] < 5400.0
+    assert document["session"]["dose"]["area_product_gycm2"] > 0.0
+    assert document["session"]["timeline"]
+
+
+def test_its_own_record_gives_the_same_cement(cli: Cli, case: Path) -> None:
+    before = files(case)
+    script = case.parent / "script.jsonl"
+    shutil.copy(case / "actions.jsonl", script)
+    said = cli("treat", case, "--script", script, "--json")
+    assert said.code == 0, said.err
+    after = files(case)
+    same = (
+        "actions.jsonl",
+        "scenarios/planned/procedure.json",
+        "scenarios/planned/fill.npz",
+        "cement.nii.gz",
+    )
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    assert "ml of cement in bone" in cli("treat", case, "--script", script).out
+
+
+def test_what_cannot_be_played_leaves_the_case_usable(cli: Cli, case: Path, tmp_path: Path) -> None:
+    before = files(case)
+    script = tmp_path / "script.jsonl"
+    for text, expected in (
+        ("", (3, "actions-unreadable")),
+        (HEADER.replace("actions/1", "actions/9"), (3, "actions-unreadable")),
+        (HEADER.replace("}", ', "plan_sha256": "f"}'), (2, "actions-foreign")),
+        (HEADER + '{"action": "drill"}\n', (2, "action-unknown")),
+        (HEADER + '{"action": "shoot", "level": "T9", "view": "ap"}\n', (2, "level-not-planned")),
+        (
+            HEADER
+            + '{"action": "inject", "level": "L1", "side": "left", "rate_ml_min": 0, "volume_ml": 1}\n',
+            (2, "rate-zero"),
+        ),
+    ):
+        script.write_text(text, "utf-8")
+        assert code_of(cli("treat", case, "--script", script, "--json")) == expected
+    assert code_of(cli("treat", case, "--script", tmp_path / "none.jsonl", "--json")) == (
+        3,
+        "actions-unreadable",
+    )
+    assert code_of(cli("treat", case, "--cement", "mortar", "--json")) == (2, "cement-unknown")
+    assert code_of(cli("treat", case, "--voxel-mm", "0.01", "--json")) == (2, "bone-options")
+    assert files(case) == before
+
+
+def test_a_case_without_a_plan_or_a_needle_is_told(
+    cli: Cli, assessed_case: Path, planned: Path, case: Path, tmp_path: Path
+) -> None:
+    assert code_of(cli("treat", assessed_case, "--json")) == (2, "treat-no-plan")
+    assert code_of(cli("treat", planned.parent, "--json")) == (3, "case-missing")
+    site = tmp_path / "house.yaml"
+    site.write_text(
+        "rules:\n  search:\n    margin_preferred_mm: {medial: 9.0}\n    margin_hard_mm: {medial: 9.0}\n",
+        "utf-8",
+    )
+    assert code_of(cli("plan", case, "--site", site, "--json")) == (5, "no-safe-plan")
+    refused = cli("treat", case, "--json")
+    assert code_of(refused) == (5, "no-safe-plan")
+    assert json.loads(refused.out)["plans"]
