@@ -65,6 +65,22 @@ GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         (),
     ),
     "cement: material": ("cement", ("cannula", "compiled", "curing", "damage", "heat*", "rheology"), ()),
+    "cement: bone": (
+        "cement",
+        (
+            "bone_*",
+            "cavity",
+            "defects",
+            "exits",
+            "measures",
+            "medium*",
+            "permeability",
+            "porosity",
+            "structures",
+            "veins",
+        ),
+        (),
+    ),
     "labelling: from clicks": ("labelling", ("*",), AROUND_CLICKS),
     "imaging: what kind of scan": (
         "imaging",
@@ -94,6 +110,7 @@ CONSTANTS_OF = {
     "cement: material": ("cement_material",),
     "imaging: what kind of scan": ("attenuation", "calibration", "internal_calibration", "scan_character"),
     "mechanics: strength": ("mechanics",),
+    "cement: bone": ("cement_bone",),
     "labelling: from clicks": ("labelling_arch", "labelling_bodies"),
     "synthetic": ("synthetic", "norms", "phantom_scanner"),
 }

@@ -22,7 +22,7 @@ from endplate.sources import value
 
 Mask = NDArray[np.bool_]
 
-ACROSS_SHELL_MM = np.arange(-1.2, 1.61, 0.4)
+ACROSS_SHELL_MM = np.arange(-2.4, 1.61, 0.4)
 """Where the shell is looked for along the outward normal: from the label's inside to its outside."""
 SMOOTHING_MM = 1.2
 USUAL_PERCENTILE = 75.0
@@ -116,8 +116,6 @@ def seen_gone(grid: BoneGrid, places: Places) -> Mask:
         mode="constant",
     )
     skin &= ndimage.maximum_filter(vein, size=3) < 0.5
-    # Where body and pedicle meet there is no shell to be lost.
-    skin &= ndimage.binary_erosion(grid.bone, border_value=1) | (grid.depth_mm < 1.5 * grid.step_mm)
     at = np.argwhere(skin)
     if len(at) == 0:
         return np.zeros_like(grid.bone)
@@ -127,6 +125,11 @@ def seen_gone(grid: BoneGrid, places: Places) -> Mask:
         * grid.outward[tuple(at.T)][:, None, :]
     )
     ijk = grid.image.to_voxel(grid.axes.to_world(line))
+    # Where the scan ends nothing is seen, so nothing is lost.
+    within = ((ijk >= 0.0) & (ijk <= np.array(grid.image.shape) - 1.0)).all(axis=(1, 2))
+    at, ijk = at[within], ijk[within]
+    skin = np.zeros_like(skin)
+    skin[tuple(at.T)] = True
     hu = ndimage.map_coordinates(
         np.asarray(grid.image.data, dtype=np.float32), list(np.moveaxis(ijk, -1, 0)), order=1, mode="nearest"
     )

@@ -17,6 +17,8 @@ from endplate.sources import value
 Mask = NDArray[np.bool_]
 
 NEIGHBOURS_26 = np.ones((3, 3, 3), dtype=np.bool_)
+BACKWARD = 0.7
+"""In a map without arches a wall that looks back by this part of its normal is the posterior one."""
 SEARCH_MARGIN_MM = 20.0
 """Room round a vertebra in which its implants are found again."""
 
@@ -138,6 +140,8 @@ def route_of_surface(grid: BoneGrid, places: Places) -> NDArray[np.object_]:
         ahead = tuple(np.clip(step, 0, np.array(grid.shape) - 1).T)
         found[places.foramina[ahead]] = "foramen"
         found[canal[ahead]] = "cortical_posterior"
+    if grid.local.canal is None:
+        found[normal[:, 1] < -BACKWARD] = "cortical_posterior"
     upward = normal[:, 2]
     found[places.endplate_superior[at] & (upward > 0.5)] = "disc_superior"
     found[places.endplate_inferior[at] & (upward < -0.5)] = "disc_inferior"

@@ -87,7 +87,7 @@ def channels(grid: BoneGrid, *, basivertebral_mm: float, segmental_mm: float) ->
     body = grid.local_mm[grid.body]
     mid_x = grid.local.x_mid_mm
     middle = np.array([mid_x, float(body[:, 1].mean()), _half_height(grid, mid_x)])
-    if basivertebral_mm > 0.0 and grid.canal.any():
+    if basivertebral_mm > 0.0:
         table = value("vein.basivertebral_mm")
         wall = float(middle[1] - _forward_at(grid, middle))
         inner = middle.copy()
