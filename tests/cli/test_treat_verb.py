@@ -12,8 +12,10 @@ import pytest
 
 from endplate.case import Parameters, replan_case
 from endplate.cement.model import ROUTES
+from endplate.errors import NoSafePlanError
 from endplate.outcome import treatment
 from endplate.outcome.before_after import before_and_after
+from endplate.planning.model import Plan, Refusal
 
 Cli = Callable[..., Any]
 
@@ -116,16 +118,19 @@ def test_what_cannot_be_played_leaves_the_case_usable(cli: Cli, case: Path, tmp_
 
 
 def test_a_case_without_a_plan_or_a_needle_is_told(
-    cli: Cli, assessed_case: Path, planned: Path, case: Path, tmp_path: Path
+    cli: Cli, assessed_case: Path, planned: Path, case: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert code_of(cli("treat", assessed_case, "--json")) == (2, "treat-no-plan")
     assert code_of(cli("treat", planned.parent, "--json")) == (3, "case-missing")
-    site = tmp_path / "house.yaml"
-    site.write_text(
-        "rules:\n  search:\n    margin_preferred_mm: {medial: 9.0}\n    margin_hard_mm: {medial: 9.0}\n",
-        "utf-8",
-    )
-    assert code_of(cli("plan", case, "--site", site, "--json")) == (5, "no-safe-plan")
-    refused = cli("treat", case, "--json")
-    assert code_of(refused) == (5, "no-safe-plan")
-    assert json.loads(refused.out)["plans"]
+    refusal = Refusal(code="margin-medial", reasons=())
+    plan = Plan.model_validate_json((case / "scenarios/planned/plan.json").read_bytes())
+    [level] = plan.plans
+    without = level.model_copy(update={"paths": (), "access": "none", "refused": refusal})
+    refused = plan.model_copy(update={"plans": (without,)})
+    monkeypatch.setattr("endplate.planning.plan_levels", lambda *_, **__: refused)
+    with pytest.raises(NoSafePlanError):
+        replan_case(case, Parameters(levels=("L1",), technique="vertebroplasty"))
+    assert not (case / "actions.jsonl").exists(), "what no longer fits the plan is not kept"
+    said = cli("treat", case, "--json")
+    assert code_of(said) == (5, "no-safe-plan")
+    assert json.loads(said.out)["plans"]
