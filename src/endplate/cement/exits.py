@@ -13,7 +13,7 @@ from endplate.cement.defects import LostShell, crack_m2
 from endplate.cement.model import ROUTES
 from endplate.cement.permeability import M_PER_MM, slit_m2, tube_m2
 from endplate.cement.structures import Places
-from endplate.cement.veins import Channel
+from endplate.cement.veins import Channel, away_mm
 from endplate.errors import UsageError
 from endplate.imaging.geometry import FloatArray
 from endplate.sources import value
@@ -146,9 +146,12 @@ def paint_tract(paint: Paint, grid: BoneGrid, tract: Tract, cortex_mm: float) ->
     at, lengths = at[held], lengths[held]
     gap = float(value("tract.annulus_mm"))
     ring_mm2 = np.pi * tract.outer_diameter_mm * gap
-    share = np.zeros(grid.shape)
-    share[tuple(at.T)] = min(ring_mm2 / grid.step_mm**2, 1.0)
-    paint.mix(share, slit_m2(gap))
+    # The ring is thinner than a voxel: its area is spread over all voxels that the cannula meets.
+    reach = 0.5 * (tract.outer_diameter_mm + grid.step_mm)
+    ends = grid.axes.to_local(points[within][held][0]), grid.axes.to_local(tip)
+    met = grid.bone & (away_mm(grid.local_mm, *ends) <= reach)
+    met[tuple(at.T)] = True
+    paint.mix(np.where(met, min(ring_mm2 / (np.pi * reach**2), 1.0), 0.0), slit_m2(gap))
     first = np.zeros(grid.shape, dtype=np.bool_)
     first[tuple(at[0])] = True
     run_mm = max(float(lengths[0]), cortex_mm)

@@ -229,6 +229,9 @@ def with_tracts(bone: BoneModel, tracts: Sequence[Tract]) -> BoneModel:
     )
     for tract in tracts:
         paint_tract(paint, bone.grid, tract, bone.options.cortex_mm)
+    paint.porosity[bone.blocked] = 0.0
+    paint.permeability_m2[:, bone.blocked] = 0.0
+    keep_reached(paint)
     return replace(bone, medium=_medium(paint, bone.grid, bone.options))
 
 

@@ -47,7 +47,7 @@ class Channel:
     def share(self, grid: BoneGrid) -> FloatArray:
         """Share of each voxel that lies in the channel, shape (I, J, K)."""
         reach = self.radius_mm + grid.step_mm
-        near = _away(grid.local_mm, self.inner_mm, self.outer_mm) <= reach
+        near = away_mm(grid.local_mm, self.inner_mm, self.outer_mm) <= reach
         share = np.zeros(grid.shape)
         centres = grid.local_mm[near]
         inside = np.zeros(len(centres))
@@ -56,7 +56,7 @@ class Channel:
             for y in places:
                 for z in places:
                     inside += (
-                        _away(centres + np.array([x, y, z]), self.inner_mm, self.outer_mm) <= self.radius_mm
+                        away_mm(centres + np.array([x, y, z]), self.inner_mm, self.outer_mm) <= self.radius_mm
                     )
         share[near] = inside / FINE**3
         return share
@@ -151,8 +151,8 @@ def _to_surface(grid: BoneGrid, start_mm: FloatArray, way: FloatArray) -> float 
     return float(lengths[within][hit].max()) if hit.any() else None
 
 
-def _away(points_mm: FloatArray, start_mm: FloatArray, end_mm: FloatArray) -> FloatArray:
-    """Distance of points, shape (…, 3), from a straight piece."""
+def away_mm(points_mm: FloatArray, start_mm: FloatArray, end_mm: FloatArray) -> FloatArray:
+    """Distance of points, shape (…, 3), from a straight piece in the same frame."""
     along = end_mm - start_mm
     part = np.clip((points_mm - start_mm) @ along / float(along @ along), 0.0, 1.0)
     away: FloatArray = np.linalg.norm(points_mm - start_mm - part[..., None] * along, axis=-1)
