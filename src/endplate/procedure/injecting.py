@@ -44,10 +44,9 @@ def mix_cement(state: State, action: MixCement, world: World) -> tuple[State, Ob
         raise UsageError(
             "mix-empty", f"A mix of {volume:g} ml is none.", intact=STANDS, do="Give a volume above 0 ml."
         )
-    after, seen = pass_time(state, world.settings.mix_s, "mixing", None, world)
-    mix = Mix(action.cement, state.time_s, volume)
-    after = replace(after, mixes=(*state.mixes, mix))
-    after = tell(after, finding("cement-mixed", number=len(state.mixes), cement=action.cement, volume=volume))
+    begun = finding("cement-mixed", number=len(state.mixes), cement=action.cement, volume=volume)
+    after, seen = pass_time(tell(state, begun), world.settings.mix_s, "mixing", None, world)
+    after = replace(after, mixes=(*state.mixes, Mix(action.cement, state.time_s, volume)))
     return after, seen.model_copy(update={"age_s": after.age_s(len(state.mixes))})
 
 
