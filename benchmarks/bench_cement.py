@@ -5,6 +5,7 @@ steps, in a process of its own. Times are warm, without reading and writing. The
 Debian package ``libopm-simulators-bin``; without it the rows have no ratio. ``agreement`` is the sum of the differences
 of saturation over what was injected; ``front_voxels`` and ``peer_front_voxels`` are radii of the ball with as many
 voxels as hold more than 0.3. OPM keeps a volume to its tolerance only, which ``peer_mass_error`` tells.
+``source_pressure`` is that of the source voxel times k·h/(μ·Q).
 
 ``fill`` rows are Endplate alone: 6 mL into spongy bone on a grid of 2, 1 and 0.5 mm. The last row is the 64³ cube with
 a ratio of viscosities of 50.
@@ -57,6 +58,7 @@ class Solved:
     iterations: int
     mass_error: float
     saturation: np.ndarray
+    source_pressure: float
     peak_mb: float
 
 
@@ -70,6 +72,7 @@ class Peer:
     newton: int
     peak_mb_of_a_rank: float
     ranks: int
+    source_pressure: float
     saturation: np.ndarray
 
 
@@ -101,6 +104,7 @@ def _beside(problem: Problem) -> Row:
         "iterations": ours.iterations,
         "mass_error": ours.mass_error,
         "front_voxels": _front(ours.saturation),
+        "source_pressure": round(ours.source_pressure, 4),
         "cpu_s": round(ours.cpu_s, 3),
     }
     if peer is not None:
@@ -109,6 +113,7 @@ def _beside(problem: Problem) -> Row:
             "peer_newton_iterations": peer.newton,
             "peer_mass_error": abs(float((peer.saturation * weight).sum()) / injected - 1.0),
             "peer_front_voxels": _front(peer.saturation),
+            "peer_source_pressure": round(peer.source_pressure, 4),
             "peer_ranks": peer.ranks,
             "peer_peak_mb": round(peer.ranks * peer.peak_mb_of_a_rank),
         }
@@ -209,8 +214,16 @@ def _timed(problem: Problem, flow: FlowOptions) -> Solved:
         iterations=met.iterations,
         mass_error=fill.mass_error(medium),
         saturation=fill.saturation,
+        source_pressure=_scaled(problem, float(fill.pressure_pa[problem.source])),
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024.0**2,
     )
+
+
+def _scaled(problem: Problem, pressure_pa: float) -> float:
+    """Pressure times k·h/(μ·Q) with the median k, the thin fluid's μ and the edge h of a voxel."""
+    edge_m = 1e-3 * float(np.prod(problem.spacing_mm)) ** (1.0 / 3.0)
+    flow_m3_s = problems.RATE_ML_MIN * 1e-6 / 60.0
+    return pressure_pa * float(np.median(problem.k_m2)) * edge_m / (problem.marrow_pas * flow_m3_s)
 
 
 def _injected(problem: Problem, flow: FlowOptions) -> tuple[Medium, Fill, Flow]:

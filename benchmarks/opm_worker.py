@@ -28,6 +28,11 @@ FIRST_SHARE = 0.005
 """Share of the source voxel that the first step fills; a longer one OPM cuts down in vain attempts."""
 MEDIAN_MD = 2000.0
 OIL_CP = 1.0
+OIL_PER_BAR, SPAN_BAR = 1e-7, 1000.0
+"""Compressibility: small enough to change no volume that counts, large enough to hold the outer layer's pressure."""
+
+SOURCE_UNITS = 9.869233e-16 * MEDIAN_MD * 1e5 / (1e-3 * OIL_CP)
+"""Permeability times a bar over the thin fluid's viscosity, m²/s."""
 ROWS = 201
 """Of the table of relative permeabilities; OPM goes along straight lines between them."""
 
@@ -97,7 +102,7 @@ PVTW
  100 1.0 0 {OIL_CP * ratio:.9g} 0 /
 PVDO
  1 1.0 {OIL_CP:.9g}
- 10000 0.99999999 {OIL_CP:.9g} /
+ {1.0 + SPAN_BAR} {1.0 - SPAN_BAR * OIL_PER_BAR:.9g} {OIL_CP:.9g} /
 ROCK
  100 0 /
 DENSITY
@@ -147,6 +152,15 @@ def records(file: Path) -> Iterator[tuple[str, np.ndarray]]:
         yield name, np.frombuffer(b"".join(parts), kinds.get(kind, "S8" if size == 8 else "u1"))
 
 
+def source_pressure(held: dict[str, np.ndarray], bar: np.ndarray) -> float:
+    """Pressure of the source voxel above the outer layer's, times k·h/(μ·Q) with the median k, thin μ and edge h."""
+    inner = np.zeros(bar.shape, dtype=bool)
+    inner[1:-1, 1:-1, 1:-1] = True
+    above = float(bar[tuple(int(i) for i in held["source"])] - bar[~inner].mean())
+    edge = float(np.prod(np.broadcast_to(held["spacing"], 3)) ** (1.0 / 3.0))
+    return above * SOURCE_UNITS * edge / (injected(held) / (DAYS * 86400.0))
+
+
 def told(text: str, ranks: int) -> dict[str, float | int | str]:
     """What OPM's log says of the run."""
 
@@ -185,7 +199,9 @@ def main(problem: str, saturation: str, ranks: int) -> None:
             sys.exit(run.stdout[-3000:] + run.stderr[-1000:])
         last = dict(records(place / "out" / "CASE.UNRST"))
     np.save(saturation, last["SWAT"].reshape(held["phi"].shape).astype(float))
-    print(json.dumps(told(version.stdout + version.stderr + run.stdout, ranks)))
+    bar = last["PRESSURE"].reshape(held["phi"].shape).astype(float)
+    found = told(version.stdout + version.stderr + run.stdout, ranks)
+    print(json.dumps(found | {"source_pressure": source_pressure(held, bar)}))
 
 
 if __name__ == "__main__":
