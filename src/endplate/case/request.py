@@ -19,6 +19,7 @@ from endplate.planning.options import GivenPath, PlanOptions
 from endplate.planning.rules import Rules, load_rules
 
 if TYPE_CHECKING:
+    from endplate.outcome.bands import BandOptions
     from endplate.procedure.build import WorldOptions
     from endplate.procedure.record import Recording
 
@@ -97,6 +98,8 @@ class Parameters:
     """Name of the cement to inject instead of the planned one."""
     cement_voxel_mm: float | None = None
     """Edge of the voxels in which cement flows."""
+    members: int | None = None
+    """Runs of an ensemble in which the plan is played beside; ``None``: none."""
     title: str = ""
     patient_label: bool = True
 
@@ -105,6 +108,7 @@ class Parameters:
             parse_calibration(self.calibration)
         self.plan_options()
         self.rules()
+        self.band_options()
         if self.cement is not None and self.cement not in self.catalogue().cements:
             raise UsageError(
                 "cement-unknown",
@@ -149,6 +153,14 @@ class Parameters:
         if self.cement_voxel_mm is not None:
             bone = replace(bone, voxel_mm=self.cement_voxel_mm)
         return replace(quick, bone=bone, settings=replace(quick.settings, stop_posterior_share=share))
+
+    def band_options(self) -> BandOptions | None:
+        """The ensemble asked for; ``None``: none."""
+        if self.members is None:
+            return None
+        from endplate.outcome.bands import BandOptions
+
+        return BandOptions(members=self.members)
 
     def given_paths(self) -> tuple[GivenPath, ...]:
         """The needle paths to measure instead of searching."""

@@ -44,6 +44,8 @@ from endplate.sources import Finding
 
 if TYPE_CHECKING:
     from endplate.anatomy.implants import ImplantMap
+    from endplate.outcome.model import Treatment
+    from endplate.procedure.build import Scene
 
 
 def scan(view: StageView) -> Mapping[str, Payload]:
@@ -149,31 +151,20 @@ def strength(view: StageView) -> Mapping[str, Payload]:
 
 def procedure(view: StageView) -> Mapping[str, Payload]:
     """Play the plan, or an action script, on the patient's bone; nothing without a CT or without a needle."""
-    from endplate.imaging.calibrate import calibration_of
-    from endplate.procedure.build import Scene, build_world
+    from endplate.procedure.build import build_world
     from endplate.procedure.document import procedure_document
     from endplate.procedure.record import check_plan, play, to_bytes
     from endplate.procedure.saved import fills_to_bytes
     from endplate.procedure.script import play_plan
 
-    found, quality, planned, asked = view.scan, view.quality, view.plan, view.parameters
-    if found.image is None or found.labels is None or quality is None or planned is None:
+    asked, scene = view.parameters, _scene(view)
+    if scene is None:
         return {}
-    if not any(level.paths for level in planned.plans):
-        return {}
-    digest = sha256_bytes(document_bytes(planned))
+    digest = sha256_bytes(document_bytes(scene.plan))
     script = asked.recording()
     if script is not None:
         check_plan(script, digest)
     options = asked.world_options()
-    scene = Scene(
-        found.image,
-        found.labels,
-        view.spine,
-        planned,
-        calibration_of(quality.calibration),
-        asked.catalogue(),
-    )
     made = build_world(scene, options, tell=lambda what, part: view.progress(what, 0.2 * part))
 
     def told(what: str, part: float) -> None:
@@ -184,7 +175,7 @@ def procedure(view: StageView) -> Mapping[str, Payload]:
     else:
         played = play(made.world, script, plan_sha256=digest, tell=told)
     document = procedure_document(
-        played, made.world, planned, voxel_mm=options.bone.voxel_mm, findings=made.findings
+        played, made.world, scene.plan, voxel_mm=options.bone.voxel_mm, findings=made.findings
     )
     return {PROCEDURE: document, ACTIONS: to_bytes(played.recording), FILL: fills_to_bytes(played.state)}
 
@@ -192,42 +183,76 @@ def procedure(view: StageView) -> Mapping[str, Payload]:
 def outcome(view: StageView) -> Mapping[str, Payload]:
     """Say what the procedure comes to: cement, warmth, strength, and their maps on the CT's grid."""
     from endplate.cement.rheology import cement_law
-    from endplate.imaging.calibrate import calibration_of
     from endplate.mechanics.pressing import StrengthOptions
     from endplate.outcome.before_after import Scan as Bones
     from endplate.outcome.fields import cement_maps
     from endplate.outcome.treatment import TreatedLevel, treatment
     from endplate.procedure.build import bone_of
 
-    found, quality, planned, done, asked = view.scan, view.quality, view.plan, view.procedure, view.parameters
-    if found.image is None or found.labels is None or quality is None or planned is None or done is None:
+    scene, done, asked = _scene(view), view.procedure, view.parameters
+    if scene is None or done is None:
         return {}
-    calibration, cements = calibration_of(quality.calibration), asked.catalogue().cements
     options = asked.world_options().bone
-    bones = Bones(found.image, found.labels, view.spine, calibration)
     levels = {}
-    for level in planned.plans:
+    for level in scene.plan.plans:
         kept, played = view.fills.get(level.level), done.find(level.level)
         if kept is None or played is None or played.cement is None:
             continue
-        bone = bone_of(level, found.image, found.labels, view.spine, calibration, options)
-        levels[level.level] = TreatedLevel(
-            bone, kept.fill, kept.arrival_s, cement_law(cements[played.cement])
-        )
+        bone = bone_of(scene, level, options)
+        law = cement_law(scene.catalogue.cements[played.cement])
+        levels[level.level] = TreatedLevel(bone, kept.fill, kept.arrival_s, law)
     made = treatment(
         done,
         levels,
-        bones,
+        Bones(scene.image, scene.labels, scene.spine, scene.calibration),
         options=StrengthOptions().quick(),
         known=view.strength,
         progress=view.progress,
     )
-    files: dict[str, Payload] = {OUTCOME: made.document}
+    files: dict[str, Payload] = {OUTCOME: _with_bands(made.document, view)}
     if made.fields:
-        maps = cement_maps(made.fields, found.image)
+        maps = cement_maps(made.fields, scene.image)
         named = {CEMENT: maps.fraction, ARRIVAL: maps.arrival_s, WARMTH: maps.peak_c}
         files |= {name: _scaled(one, SCALES[name]) for name, one in named.items() if one is not None}
     return files
+
+
+def _with_bands(document: Treatment, view: StageView) -> Treatment:
+    """The document with the bands of an ensemble, where one is asked for and the plan was played."""
+    from endplate.outcome.bands import treatment_bands
+
+    asked, scene = view.parameters, _scene(view)
+    options = asked.band_options()
+    if options is None or asked.script is not None or scene is None:
+        return document
+    settings = asked.world_options().settings
+    levels = []
+    for level in document.levels:
+        bands = None
+        if level.cement is not None and level.cement.delivered_ml > 0.0:
+
+            def told(part: float, name: str = level.level) -> None:
+                view.progress(f"{name} ensemble", part)
+
+            bands = treatment_bands(
+                scene, level.level, options, cement=asked.cement, settings=settings, progress=told
+            )
+        levels.append(level.model_copy(update={"bands": bands}))
+    return document.model_copy(update={"levels": tuple(levels)})
+
+
+def _scene(view: StageView) -> Scene | None:
+    """What a procedure happens in; ``None`` without a CT, without a plan or without a needle in it."""
+    from endplate.imaging.calibrate import calibration_of
+    from endplate.procedure.build import Scene
+
+    found, quality, planned = view.scan, view.quality, view.plan
+    if found.image is None or found.labels is None or quality is None or planned is None:
+        return None
+    if not any(level.paths for level in planned.plans):
+        return None
+    calibration = calibration_of(quality.calibration)
+    return Scene(found.image, found.labels, view.spine, planned, calibration, view.parameters.catalogue())
 
 
 def _scaled(of: Volume, scale: float) -> Volume:
@@ -351,7 +376,7 @@ STAGES: tuple[Stage, ...] = (
         name="outcome",
         title="Working out what it comes to",
         inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN, STRENGTH, PROCEDURE, FILL),
-        parameters=("site", "cement_voxel_mm"),
+        parameters=("site", "script", "cement", "cement_voxel_mm", "members"),
         outputs=(OUTCOME, CEMENT, ARRIVAL, WARMTH),
         rooms=(*PROCEDURE_ROOMS, "ensemble", "outcome"),
         function=outcome,

@@ -129,7 +129,7 @@ def build_world(
     for place, plan in enumerate(planned):
         tell(f"bone of {plan.level}", place / len(planned))
         try:
-            bone = bone_of(plan, scene.image, scene.labels, scene.spine, scene.calibration, how.bone)
+            bone = bone_of(scene, plan, how.bone)
         except UsageError as error:
             if error.code == "bone-options":
                 raise
@@ -153,17 +153,17 @@ def build_world(
     )
 
 
-def bone_of(
-    plan: LevelPlan,
-    image: Volume,
-    labels: LabelMap,
-    spine: Spine,
-    calibration: Calibration,
-    options: BoneOptions,
-) -> BoneModel:
+def bone_of(scene: Scene, plan: LevelPlan, options: BoneOptions) -> BoneModel:
     """A planned level's bone with its needles driven through it. Raises as ``vertebra_medium`` does."""
     tracts = tuple(_tract(path) for path in plan.paths)
-    return vertebra_medium(image, labels, spine, plan.level, calibration, replace(options, tracts=tracts))
+    return vertebra_medium(
+        scene.image,
+        scene.labels,
+        scene.spine,
+        plan.level,
+        scene.calibration,
+        replace(options, tracts=tracts),
+    )
 
 
 def level_world(

@@ -318,7 +318,6 @@ def _flowed(state: State, level: str, fill: Fill, seconds: float, world: World) 
     return replace(
         after.with_fill(level, fill),
         arrivals=MappingProxyType({**state.arrivals, level: came}),
-        poured=MappingProxyType({**state.poured, level: fill}),
     )
 
 

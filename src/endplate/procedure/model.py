@@ -188,8 +188,6 @@ class State:
         Name of the cement in each level that has some.
     arrivals:
         By level, the time at which cement came to each voxel; NaN where it did not. Shape of the level's medium.
-    poured:
-        By level, the cement as it was when the last of it had flowed: where its curing is followed from.
     dose:
         The read-out of the C-arm.
     steps, events:
@@ -206,7 +204,6 @@ class State:
     mixes: tuple[Mix, ...] = ()
     fill_cements: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     arrivals: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
-    poured: Mapping[str, Fill] = field(default_factory=lambda: MappingProxyType({}))
     dose: Dose = field(default_factory=Dose)
     steps: tuple[Step, ...] = ()
     events: tuple[Told, ...] = ()

@@ -28,7 +28,7 @@ class SavedFill:
     Parameters
     ----------
     fill:
-        When the last of it had flowed.
+        As the procedure left it.
     arrival_s:
         When cement came to each voxel, s of the procedure; NaN where it did not.
     """
@@ -38,10 +38,12 @@ class SavedFill:
 
 
 def fills_to_bytes(state: State) -> bytes:
-    """The levels that hold cement, when the last of it had flowed, as an archive whose bytes depend on that alone."""
+    """The levels that hold cement, as a NumPy archive whose bytes depend on its content alone."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for level, fill in state.poured.items():
+        for level, fill in state.fills.items():
+            if fill.injected_ml == 0.0:
+                continue
             arrays = {name: getattr(fill, name) for name in ARRAYS}
             arrays["arrival_s"] = state.arrivals[level]
             arrays["volumes_ml"] = np.array([fill.injected_ml, fill.marrow_displaced_ml, *fill.leaked_ml])

@@ -41,6 +41,15 @@ def treat(
             show_default=False,
         ),
     ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(
+            "--members",
+            metavar="N",
+            help="Play the plan N times more with bone, cement and needles varied, and give bands; 64 is usual.",
+            show_default=False,
+        ),
+    ] = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -63,6 +72,7 @@ def treat(
         script=None if script is None else _text_of(script),
         cement=cement,
         cement_voxel_mm=voxel_mm,
+        members=members,
     )
     prepare()
     with progress(manner) as tell:
