@@ -56,8 +56,8 @@ class FlowState:
         fed = self._source > 0.0
         self._source_age[fed] = brought[fed] / self._source[fed]
         self.flow_m3_s = sum(one.flow_m3_s for one in nozzles)
-        self._fed: NDArray[np.int64] = np.flatnonzero(fed)
-        self._wet: NDArray[np.int64] = np.flatnonzero(self._saturation > 0.0)
+        # Voxels that cement may have reached: from the first step on those that the sweep visited.
+        self._wet: NDArray[np.int64] = np.flatnonzero((self._saturation > 0.0) | fed)
         self._marrow = 1.0 / medium.marrow_pas
         self._mobility = np.full(size, self._marrow)
         self._ratio = np.ones(size)
@@ -94,8 +94,7 @@ class FlowState:
                 self._viscosities()
             iterations += self._solve()
             self._flow_known = True
-        candidates = np.union1d(self._wet, self._fed)
-        order = candidates[np.argsort(-self.pressure[candidates], kind="stable")]
+        order = self._wet[np.argsort(-self.pressure[self._wet], kind="stable")]
         plane, row, _one = self._grid.strides
         seen = sweep(
             order,
@@ -137,8 +136,6 @@ class FlowState:
     def _viscosities(self) -> bool:
         """Mobility of every voxel with cement; returns whether the cement's viscosity depends on its speed."""
         wet = self._wet
-        if wet.size == 0:
-            return False
         viscosity, dependent = self._effective(wet)
         s = np.clip(self._saturation[wet], 0.0, 1.0)
         rest = 1.0 - s
