@@ -11,7 +11,7 @@ from endplate.anatomy.distances import distance_mm
 from endplate.anatomy.mask import label_field
 from endplate.anatomy.model import HeightLine, HeightTriple, Spine, Vertebra
 from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
-from endplate.balloon.model import WALLS, Bone, Mask
+from endplate.balloon.model import Bone, Mask
 from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.geometry import apply_affine
@@ -185,12 +185,12 @@ def _nearest_wall(body: Mask) -> NDArray[np.int8]:
     smooth = ndimage.gaussian_filter(padded.astype(np.float32), 2.0)
     x, y, z = (-np.gradient(smooth, axis=axis) for axis in range(3))
     flat = np.hypot(x, y)
+    # Numbers are places in WALLS.
     level = np.where(np.abs(x) > np.abs(y), 2, np.where(y > 0.0, 0, 1))
     facing = np.where(np.abs(z) > flat, np.where(z > 0.0, 3, 4), level).astype(np.int8)
     rim = padded & ~ndimage.binary_erosion(padded)
     nearest = ndimage.distance_transform_edt(~rim, return_distances=False, return_indices=True)
     found: NDArray[np.int8] = facing[tuple(nearest)][1:-1, 1:-1, 1:-1]
-    assert len(WALLS) == 5
     return found
 
 

@@ -66,7 +66,7 @@ def compact(
         return after, True
     total = float(left.sum())
     reach = float(value("balloon.shell_reach_mm")) / step_mm
-    window, inner = _window(swept, reach * TRUNCATE + 2.0, swept.shape)
+    window = _window(swept, reach * TRUNCATE + 2.0)
     part, given = left[window], after[window]
     shut = cavity[window]
     most = np.where(shut, 0.0, capacity[window])
@@ -90,7 +90,6 @@ def compact(
     rest = total - float((given - np.where(shut, 0.0, density_mgcc[window])).sum())
     roomy = rest <= 1e-6 * total
     _put_rest(after, rest, swept, cavity, capacity)
-    del inner
     return after, roomy
 
 
@@ -109,12 +108,11 @@ def _spread(field: FloatArray, sigma: float) -> FloatArray:
     return spread
 
 
-def _window(mask: Mask, room: float, shape: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """A box round a mask with room for the farthest reach of the first rounds, cut at the grid's edge."""
+def _window(mask: Mask, room: float) -> tuple[slice, ...]:
+    """A box round a mask with room for the farthest reach of the rounds that matter, cut at the grid's edge."""
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     pad = int(np.ceil(2.0 * room))
-    window = tuple(
+    return tuple(
         slice(max(one.start - pad, 0), min(one.stop + pad, size))
-        for one, size in zip(box, shape, strict=True)
+        for one, size in zip(box, mask.shape, strict=True)
     )
-    return window, tuple(box)

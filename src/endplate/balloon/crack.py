@@ -57,7 +57,8 @@ def crack_of(bone: Bone, shape: Shape | None, height_mm: float) -> Crack:
         (y - 0.5 * (back + front)) / (share * (front - back)),
     )
     plug = columns & (apart <= 1.0)
-    rim = plug & ~ndimage.binary_erosion(plug, iterations=layers)
+    # Corners count as neighbours: else the plug would hang on the edges that its voxels share with the rim.
+    rim = plug & ~ndimage.binary_erosion(plug, np.ones((3, 3), dtype=np.bool_), iterations=layers)
     return Crack((level & plug[..., None]) | (bone.body & rim[..., None]), plug)
 
 

@@ -10,8 +10,8 @@ R is the foam's pressure of the bone ahead, ρ the voxel's distance from the axi
 Gaussian mean of the cavity about the voxel (½ on a flat wall, less on a bulge); ρ̄ and ψ̄ are means over the front. k
 holds the balloon to its own shape, t keeps its surface smooth. In even bone the cavity is the capsule itself; where
 resistance differs by ΔR the front gives way by ΔR / k. Voxels are taken from the lowest λ on, a part of the front at a
-time, none whose R is above the limit of pressure. The pressure is the mean R of what was taken: what the membrane adds
-here it spares there.
+time, as long as their mean R is within the limit of pressure; that mean is the balloon's pressure, for what the
+membrane adds here it spares there.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Growth:
     cavity:
         Voxels of the balloon.
     pressure_mpa:
-        Mean over what was taken; the limit where it was met.
+        Mean over what was taken; 0 where nothing was.
     limited:
         The limit of pressure stopped it before the volume was reached.
     breached:
@@ -179,8 +179,8 @@ def grow(
     own, near = cavity[window].copy(), distance[window]
     resistance = ground.resistance_mpa[window]
     shell = ground.shell[window]
-    open_to = ~others[window] & (near <= radius + skin.bulge_mm) & (resistance <= limit_mpa)
-    open_to &= bone.body[window] if through_walls else bone.body[window] & ~shell
+    open_to = ~others[window] & (near <= radius + skin.bulge_mm)
+    open_to &= bone.body[window] & (~shell | ((resistance <= limit_mpa) & through_walls))
     sigma = skin.smooth_mm / bone.step_mm
     count, taken = int(np.count_nonzero(own)), 0
     work_mpa = 0.0
@@ -196,6 +196,9 @@ def grow(
         rank = needed + skin.hold_mpa_per_mm * (away - away.mean()) - skin.smooth_mpa * filled
         take = min(wanted - count, max(1, int(FRONT_SHARE * front.size)))
         order = np.argsort(np.round(rank, 9), kind="stable")[:take]
+        if needed[order].mean() > limit_mpa:
+            limited = True
+            break
         through = shell.ravel()[front[order]]
         if through.any():
             order = order[: int(through.argmax()) + 1]
@@ -207,7 +210,7 @@ def grow(
         work_mpa += float(needed[order].sum())
     grown = cavity.copy()
     grown[window] = own
-    pressure = limit_mpa if limited else work_mpa / taken if taken else 0.0
+    pressure = work_mpa / taken if taken else 0.0
     return Growth(grown, pressure, limited, breached)
 
 

@@ -66,7 +66,7 @@ def room_above(bone: Bone, posture: Posture) -> Room:
 
 def no_lift() -> Lifted:
     """Nothing moved."""
-    return Lifted(np.zeros(3), np.zeros(2))
+    return Lifted(np.zeros(3), np.zeros(2), np.zeros(3), np.zeros(2))
 
 
 def lifted_by(before: Lifted, plates: Plates, room: Room) -> Lifted:
@@ -80,17 +80,23 @@ def lifted_by(before: Lifted, plates: Plates, room: Room) -> Lifted:
     wanted, slope = scale * wanted, scale * slope
     if wanted[room.main] <= before.lines_mm[room.main]:
         return before
-    return Lifted(wanted, slope)
+    if wanted[room.main] <= before.most_mm[room.main]:
+        return Lifted(wanted, slope, before.most_mm, before.most_slope)
+    return Lifted(wanted, slope, wanted, slope)
 
 
 def recoiled(before: Lifted, plates: Plates) -> Lifted:
-    """What is left of a lift when pressure is let off: a calibrated share of the elastic way back is lost."""
+    """What is left of a lift when pressure is let off.
+
+    Of the way from the furthest place back to where the body would spring to, a calibrated share is lost; in which
+    order balloons are deflated does not matter.
+    """
     share = float(value("balloon.recoil_share"))
-    back = np.maximum(before.lines_mm - np.minimum(plates.lines_mm, before.lines_mm), 0.0)
-    held = before.lines_mm - share * back
-    whole = float(np.abs(before.lines_mm).max())
+    spring = np.minimum(plates.lines_mm, before.most_mm)
+    held = np.minimum(spring + (1.0 - share) * (before.most_mm - spring), before.lines_mm)
+    whole = float(np.abs(before.most_mm).max())
     kept = float(np.abs(held).max()) / whole if whole > LEAST_MM else 1.0
-    return Lifted(held, kept * before.slope)
+    return Lifted(held, kept * before.most_slope, before.most_mm, before.most_slope)
 
 
 def told_step(bone: Bone, room: Room, state: State, place: int, law: DensityLaw) -> Step:

@@ -102,8 +102,9 @@ def prepare(
     told = list(bone.findings)
     if shape is None:
         told.append(finding("balloon-no-crack", level=bone.level))
-    gain = dict(zip(("anterior", "middle", "posterior"), room.posture_mm, strict=True))
-    told.append(finding("balloon-posture-input", level=bone.level, **gain))
+    if room.posture_mm.any():
+        gain = dict(zip(("anterior", "middle", "posterior"), room.posture_mm, strict=True))
+        told.append(finding("balloon-posture-input", level=bone.level, **gain))
     for tamp in tamps:
         if tamp.device.recalled:
             told.append(finding("balloon-recalled-device", level=bone.level, name=tamp.device.name))
@@ -246,7 +247,7 @@ def _one_step(site: Site, state: State, place: int, volume_ml: float) -> tuple[S
     limit = burst_factor * device.rated_pressure_mpa
     if "rated pressure" in own.heed:
         limit = device.rated_pressure_mpa
-    before = state.cavities[place] | (folded(site.bone, tamp) & ~_others(state, place))
+    before: Mask = state.cavities[place] | (folded(site.bone, tamp) & ~_others(state, place))
     growth = _grown(site, state, place, before, aim, limit)
     short = growth.limited or growth.breached is not None
     held = float(np.count_nonzero(growth.cavity)) * site.bone.voxel_ml if short else aim
@@ -254,7 +255,8 @@ def _one_step(site: Site, state: State, place: int, volume_ml: float) -> tuple[S
     cavities = list(state.cavities)
     cavities[place] = growth.cavity
     after, roomy = _compacted(site, replace(state, cavities=tuple(cavities)))
-    pressure = growth.pressure_mpa if growth.pressure_mpa > 0.0 else state.pressures_mpa[place]
+    # A balloon that finds no more room holds what it crushed at: endplates do not follow pressure without volume.
+    pressure = growth.pressure_mpa or state.pressures_mpa[place] or (limit if growth.limited else 0.0)
     burst = (
         growth.limited and limit > device.rated_pressure_mpa
     ) or aim > burst_factor * device.max_volume_ml

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
 from endplate.balloon.crack import Crack, frame_mm
 from endplate.balloon.model import Bone, Mask
 from endplate.mechanics.caps import bare_ends
 from endplate.mechanics.laws import DensityLaw
-from endplate.mechanics.pieces import loose_elements, nodes_of
 from endplate.mechanics.problem import Loading, VoxelModel
 from endplate.mechanics.solver import Solver
 from endplate.mechanics.tissue import bone_elasticity
@@ -80,7 +80,7 @@ def press_plates(
     stiff = np.where(crack.voxels, np.minimum(stiff, float(value("balloon.crack_modulus_mpa"))), stiff)
     for cavity in cavities:
         stiff = np.where(cavity, 0.0, stiff)
-    modulus: FloatArray = np.ascontiguousarray(stiff.transpose(2, 1, 0))
+    modulus: FloatArray = _in_one_piece(np.ascontiguousarray(stiff.transpose(2, 1, 0)))
     model = VoxelModel(modulus, (bone.step_mm,) * 3, bone_elasticity())
     lower, upper = bare_ends(np.ascontiguousarray(bone.body.transpose(2, 1, 0)))
     lower, upper = lower & (modulus > 0.0), upper & (modulus > 0.0)
@@ -88,28 +88,36 @@ def press_plates(
     fixed = np.zeros(model.node_shape, dtype=np.bool_)
     fixed[:, _lower_nodes(lower if whole else lower & ~plug)] = True
     force = np.zeros(model.node_shape)
-    held = ~loose_elements(modulus, fixed)
-    area = float(np.count_nonzero(upper & held))
+    area = float(np.count_nonzero(upper))
     if area > 0.0 and preload_n > 0.0:
         each = preload_n / area
-        _on_faces(force[2], upper & held, -each, above=True)
+        _on_faces(force[2], upper, -each, above=True)
         if not whole:
-            _on_faces(force[2], lower & plug & held, each, above=False)
-    solid = (modulus > 0.0) & held
+            _on_faces(force[2], lower & plug, each, above=False)
+    solid = modulus > 0.0
     for cavity, pressure in zip(cavities, pressures_mpa, strict=True):
         if pressure > 0.0:
             push_walls(force, cavity.transpose(2, 1, 0), solid, pressure, bone.step_mm)
-    force[:, ~nodes_of(solid)] = 0.0
     answer = Solver(model, Loading(fixed, np.zeros(model.node_shape), force)).solve(tolerance=TOLERANCE)
     moved = answer.displacement_mm[2]
     local = frame_mm(bone)
     places = local[:, :, 0, :2].transpose(1, 0, 2)
-    top = _plane(moved[1:], upper & held & plug, places)
-    bottom = np.zeros(3) if whole else _plane(moved[:-1], lower & held & plug, places)
+    top = _plane(moved[1:], upper & plug, places)
+    bottom = np.zeros(3) if whole else _plane(moved[:-1], lower & plug, places)
     plate = top - bottom
     lines = plate[0] + bone.windows @ plate[1:]
     inside = _on_plug(bone, crack)
     return Plates(np.where(inside, lines, 0.0), plate[1:] if whole else np.zeros(2))
+
+
+def _in_one_piece(modulus_mpa: FloatArray) -> FloatArray:
+    """The greatest piece that holds together by faces: what hangs on edges or corners turns freely about them."""
+    pieces, count = ndimage.label(modulus_mpa > 0.0)
+    if count <= 1:
+        return modulus_mpa
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return np.where(pieces == int(sizes.argmax()), modulus_mpa, 0.0)
 
 
 def push_walls(force: FloatArray, cavity: Mask, solid: Mask, pressure_mpa: float, step_mm: float) -> None:

@@ -213,7 +213,7 @@ class Options:
 
     step_ml: float = 0.5
     law: str = "kopperdahl"
-    preload_n: float = 100.0
+    preload_n: float = field(default_factory=lambda: float(value("balloon.preload_n")))
     posture: Posture = field(default_factory=Posture.published)
     target_gain_mm: float | None = None
     heed: frozenset[Stop] = frozenset(
@@ -366,10 +366,14 @@ class Lifted:
         On the three height lines: anterior, middle, posterior, shape (3,).
     slope:
         Rise per mm toward the right and the front, shape (2,).
+    most_mm, most_slope:
+        The same when they stood furthest apart.
     """
 
     lines_mm: FloatArray
     slope: FloatArray
+    most_mm: FloatArray
+    most_slope: FloatArray
 
 
 @dataclass(frozen=True, eq=False)

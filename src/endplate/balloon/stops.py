@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from endplate.balloon.model import WALLS, Bone, Options, State, Stop
-from endplate.balloon.walls import shell_mm, shell_of, wall_distances_mm
+from endplate.balloon.walls import shell_of, touched_walls
 from endplate.sources import Finding, finding
 
 SAME = 1e-9
@@ -54,7 +54,7 @@ class Reached:
 def stop_of(bone: Bone, state: State, place: int, options: Options, reached: Reached) -> Stop | None:
     """Why the inflation of one balloon ends here; ``None``: it goes on."""
     device, held = state.tamps[place].device, state.volumes_ml[place]
-    touched = touched_walls(bone, state, place)
+    touched = touched_walls(bone, state.cavities[place])
     wanted = options.target_gain_mm
     by_rank: tuple[tuple[Stop, bool], ...] = (
         ("rupture", reached.burst),
@@ -69,23 +69,17 @@ def stop_of(bone: Bone, state: State, place: int, options: Options, reached: Rea
     return next((stop for stop, met in by_rank if met and (stop in ALWAYS or stop in options.heed)), None)
 
 
-def touched_walls(bone: Bone, state: State, place: int) -> tuple[str, ...]:
-    """Walls whose cortex or endplate a balloon has reached, the nearest first."""
-    walls = wall_distances_mm(bone, state.cavities[place])
-    near = shell_mm(bone)
-    return tuple(wall for wall in sorted(walls, key=lambda one: (walls[one], one)) if walls[wall] <= near)
-
-
 def told_stop(bone: Bone, state: State, place: int, why: Stop, asked_ml: float) -> tuple[Finding, ...]:
     """The finding that belongs to a stop; none where the operator's volume is reached."""
     tamp = state.tamps[place]
+    limit = tamp.device.rated_pressure_mpa
     where = {"level": bone.level, "side": tamp.side, "volume": state.reached_ml[place]}
     peak = max((step.pressure_mpa.foam for step in state.steps if step.side == tamp.side), default=0.0)
     more: dict[Stop, dict[str, object]] = {
         "operator": {},
         "maximum volume": {"asked": asked_ml},
-        "rated pressure": {"limit": tamp.device.rated_pressure_mpa},
-        "rupture": {"pressure": peak},
+        "rated pressure": {"limit": limit},
+        "rupture": {"pressure": max(peak, limit)},
         "breach": {"wall": _broken(bone, state, place)},
         "target height": {},
         "endplate contact": {"wall": _touched(bone, state, place, endplate=True)},
@@ -101,8 +95,8 @@ def _found(code: str, values: dict[str, object]) -> Finding:
 
 
 def _touched(bone: Bone, state: State, place: int, *, endplate: bool) -> str:
-    """The nearest endplate, or other wall, that a balloon has reached; empty where there is none."""
-    touched = touched_walls(bone, state, place)
+    """The endplate, or other wall, that a balloon has reached; empty where there is none."""
+    touched = touched_walls(bone, state.cavities[place])
     return next((wall for wall in touched if (wall in ENDPLATES) == endplate), "")
 
 

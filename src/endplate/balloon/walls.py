@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from endplate.balloon.model import WALLS, Bone, Mask
+import numpy as np
+from scipy import ndimage
+
+from endplate.balloon.model import WALLS, Bone, Mask, Wall
 from endplate.sources import value
 
 
@@ -29,3 +32,11 @@ def shell_of(bone: Bone) -> Mask:
     """Voxels of cortex and endplates."""
     found: Mask = bone.body & (bone.depth_mm < shell_mm(bone))
     return found
+
+
+def touched_walls(bone: Bone, cavity: Mask) -> tuple[Wall, ...]:
+    """Walls whose cortex or endplate a cavity has reached, the one it touches most first."""
+    reached = ndimage.binary_dilation(cavity) & shell_of(bone)
+    counts = np.bincount(bone.wall[reached], minlength=len(WALLS))
+    order = np.argsort(-counts, kind="stable")
+    return tuple(WALLS[index] for index in order if counts[index] > 0)
