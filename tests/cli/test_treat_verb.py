@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from endplate.case import Parameters, replan_case
+from endplate.case.run import saved_parameters, treat_case
 from endplate.cement.model import ROUTES
 from endplate.errors import NoSafePlanError
 from endplate.outcome import treatment
@@ -88,7 +89,11 @@ def test_its_own_record_gives_the_same_cement(cli: Cli, case: Path) -> None:
         "cement.nii.gz",
     )
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
-    assert "ml of cement in bone" in cli("treat", case, "--script", script).out
+    shown = cli("treat", case, "--script", script)
+    assert "ml of cement in bone" in shown.out
+    assert "saved result" in shown.out
+    again = treat_case(case, saved_parameters(case), force=True)
+    assert again.made == ("procedure", "outcome", "report"), "forced: what the treatment makes, and no more"
 
 
 def test_what_cannot_be_played_leaves_the_case_usable(cli: Cli, case: Path, tmp_path: Path) -> None:

@@ -98,10 +98,32 @@ def test_an_operator_slows_down_and_stalls_at_the_pressure_limit(make_world: Cal
     stiff = make_world(injector="syringe", stall_ml_min=8.0)
     after, seen = act(state, Inject(**AT, rate_ml_min=30.0, volume_ml=0.5), stiff)
     assert seen.stalled
-    assert seen.pushed_ml == 0.0
+    assert seen.pushed_ml is not None
+    assert seen.pushed_ml < 0.5
     assert [told.code for told in seen.findings] == ["injection-stalled"]
-    assert after.delivered_ml("L1") == 0.0
+    assert after.delivered_ml("L1") == seen.pushed_ml
     assert slow.delivered_ml("L1") == pytest.approx(0.5)
+
+
+def test_the_end_of_the_working_time_ends_an_injection(make_world: Callable[..., World]) -> None:
+    world = make_world(end_s=260.0)
+    state, _ = act(ready(world), Pause(seconds=50.0), world)
+    after, seen = act(state, Inject(**AT, rate_ml_min=1.0, volume_ml=2.0), world)
+    assert [told.code for told in seen.findings] == ["injection-late"]
+    assert not seen.stalled
+    assert seen.pushed_ml is not None
+    assert 0.0 < seen.pushed_ml < 2.0
+    assert after.delivered_ml("L1") == pytest.approx(seen.pushed_ml)
+
+
+def test_new_cement_does_not_pass_a_cannula_that_holds_set_cement(make_world: Callable[..., World]) -> None:
+    world = make_world()
+    state, _ = act(ready(world), Inject(**AT, rate_ml_min=3.0, volume_ml=0.6), world)
+    for action in (Pause(seconds=900.0), MixCement(cement="medium-viscosity"), ChangeCement(**AT, mix=1)):
+        state, _ = act(state, action, world)
+    with pytest.raises(UsageError, match="Mix 0 is") as refused:
+        act(state, Inject(**AT, rate_ml_min=3.0, volume_ml=0.1), world)
+    assert refused.value.code == "cement-set"
 
 
 def test_a_state_is_never_changed(make_world: Callable[..., World]) -> None:

@@ -10,7 +10,7 @@ taken as proportional to the rate, from what the bone answered the portion befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -20,7 +20,7 @@ from endplate.errors import UsageError
 from endplate.procedure.actions import ChangeCement, Inject, MixCement
 from endplate.procedure.model import Mix, Needle, NeedleKey, Observation, Sample, Slug, State
 from endplate.procedure.moving import STANDS, needle_at, pass_time, tell
-from endplate.procedure.world import Cement, LevelWorld, Tube, World
+from endplate.procedure.world import LevelWorld, Tube, World
 from endplate.sources import finding
 
 SMALL_ML = 1e-9
@@ -98,7 +98,7 @@ def inject(state: State, action: Inject, world: World) -> tuple[State, Observati
             intact=STANDS,
             do="Mix anew and change the cement.",
         )
-    _refuse_set(state, mix_number, cement)
+    _refuse_set(state, key, world)
     if state.age_s(mix_number) < cement.ready_s:
         state = tell(
             state,
@@ -110,39 +110,27 @@ def inject(state: State, action: Inject, world: World) -> tuple[State, Observati
             ),
         )
     left, rate, peak, stalled = action.volume_ml, action.rate_ml_min, 0.0, False
-    while left > SMALL_ML and not stalled:
+    while left > SMALL_ML:
+        if state.age_s(mix_number) > cement.end_s:
+            age = state.age_s(mix_number) / S_PER_MIN
+            state = tell(state, finding("injection-late", level=action.level, side=action.side, age=age))
+            break
         portion = min(left, world.settings.substep_ml)
-        state, push = _push(state, key, portion, action.rate_ml_min, world)
-        left -= push.volume_ml
-        rate, peak, stalled = push.rate_ml_min, max(peak, push.pressure_pa), push.stalled
-    if stalled:
-        state = tell(
-            state,
-            finding(
-                "injection-stalled",
-                level=action.level,
-                side=action.side,
-                age=state.age_s(mix_number) / S_PER_MIN,
-                limit=world.settings.pressure_limit_pa / PA_PER_MPA,
-            ),
-        )
+        rate = _rate(state, key, portion, action.rate_ml_min, world)
+        if rate < world.settings.stall_ml_min:
+            state, peak, stalled = _stalled(state, key, world), world.settings.pressure_limit_pa, True
+            break
+        state, pressure = _push(state, key, portion, rate, world)
+        left, peak = left - portion, max(peak, pressure)
     return state, Observation(
         at_s=state.time_s,
         took_s=state.time_s - start.time_s,
         pushed_ml=action.volume_ml - max(left, 0.0),
-        rate_ml_min=rate,
+        rate_ml_min=0.0 if stalled else rate,
         pressure_mpa=peak / PA_PER_MPA,
         stalled=stalled,
         age_s=state.age_s(mix_number),
     )
-
-
-@dataclass(frozen=True)
-class _Push:
-    volume_ml: float
-    rate_ml_min: float
-    pressure_pa: float
-    stalled: bool
 
 
 def _check(action: Inject, needle: Needle, level: LevelWorld) -> None:
@@ -187,78 +175,104 @@ def _same_kind(state: State, level: str, cement: str) -> None:
         )
 
 
-def _refuse_set(state: State, mix: int, cement: Cement) -> None:
-    age = state.age_s(mix)
-    if age > cement.end_s:
-        raise UsageError(
-            "cement-set",
-            f"Mix {mix} is {age / S_PER_MIN:.1f} min old; its working time is {cement.end_s / S_PER_MIN:.1f} min.",
-            intact=STANDS,
-            do="Stop, or mix anew and change the cement.",
-        )
+def _refuse_set(state: State, key: NeedleKey, world: World) -> None:
+    """Neither the cement in the syringe nor any in the cannula may be past its working time."""
+    needle = state.needles[key]
+    for mix in dict.fromkeys((*(slug.mix for slug in needle.column), needle.loaded or 0)):
+        age, end = state.age_s(mix), world.cement(state.mixes[mix].cement).end_s
+        if age > end:
+            raise UsageError(
+                "cement-set",
+                f"Mix {mix} is {age / S_PER_MIN:.1f} min old; its working time is {end / S_PER_MIN:.1f} min.",
+                intact=STANDS,
+                do="Stop; or, where the cannula holds none of it, mix anew and change the cement.",
+            )
 
 
 def _push(
-    state: State, key: NeedleKey, volume_ml: float, wanted_ml_min: float, world: World
-) -> tuple[State, _Push]:
-    """One substep: cement into the cannula, and what it displaces into bone."""
+    state: State, key: NeedleKey, volume_ml: float, rate_ml_min: float, world: World
+) -> tuple[State, float]:
+    """One substep: cement into the cannula, and what it displaces into bone; the pressure at the syringe in Pa."""
     name, side = key
-    level, needle = world.level(name), state.needles[key]
+    needle = state.needles[key]
     mix_number = needle.loaded or 0
-    cement = world.cement(state.mixes[mix_number].cement)
-    tube = level.tubes[side]
-    age_equivalent = state.age_s(mix_number) * cement.room_rate
-    limit = world.settings.pressure_limit_pa
-    rate = _rate(wanted_ml_min, limit, tube, cement, age_equivalent, needle)
-    if rate < world.settings.stall_ml_min or state.age_s(mix_number) > cement.end_s:
-        stalled = replace(needle, peak_pa=max(needle.peak_pa, limit))
-        return state.with_needle(key, stalled), _Push(0.0, 0.0, limit, True)
-    seconds = S_PER_MIN * volume_ml / rate
-    column, leaving = _through(needle.column, Slug(mix_number, volume_ml), tube.capacity_ml)
+    seconds = S_PER_MIN * volume_ml / rate_ml_min
+    column, leaving = _column(state, key, volume_ml, world)
     into_bone = sum(slug.volume_ml for slug in leaving)
-    filled = (needle.column_ml + 0.5 * (volume_ml - into_bone)) / tube.capacity_ml
-    pressure = min(filled, 1.0) * tube.drop_pa(cement, age_equivalent, rate)
-    nozzle = 0.0
-    passing = state
+    pressure, nozzle = _cannula_pa(state, column, world.level(name).tubes[side], rate_ml_min, world), 0.0
     if into_bone > SMALL_ML:
         share = min(into_bone / volume_ml, 1.0)
         passing = _priming(state, (1.0 - share) * seconds, name, world)
         fill, nozzle = _into_bone(passing, key, leaving, share * seconds, world)
         passing = _flowed(passing, name, fill, share * seconds, world)
-        passing = replace(passing, fill_cements=MappingProxyType({**passing.fill_cements, name: cement.name}))
+        cement = state.mixes[leaving[-1].mix].cement
+        passing = replace(passing, fill_cements=MappingProxyType({**passing.fill_cements, name: cement}))
     else:
         passing = _priming(state, seconds, name, world)
     pressure += nozzle
-    needle = replace(
-        needle,
-        column=column,
-        pushed_ml=needle.pushed_ml + volume_ml,
-        into_bone_ml=needle.into_bone_ml + into_bone,
-        resistance_pa_min_ml=nozzle / rate if into_bone > SMALL_ML else needle.resistance_pa_min_ml,
-        peak_pa=max(needle.peak_pa, pressure),
+    after = passing.with_needle(
+        key,
+        replace(
+            needle,
+            column=column,
+            pushed_ml=needle.pushed_ml + volume_ml,
+            into_bone_ml=needle.into_bone_ml + into_bone,
+            resistance_pa_min_ml=nozzle / rate_ml_min
+            if into_bone > SMALL_ML
+            else needle.resistance_pa_min_ml,
+            peak_pa=max(needle.peak_pa, pressure),
+        ),
     )
-    after = passing.with_needle(key, needle)
-    mixes = list(after.mixes)
-    mixes[mix_number] = replace(mixes[mix_number], taken_ml=mixes[mix_number].taken_ml + volume_ml)
-    after = replace(after, mixes=tuple(mixes))
-    return _sampled(after, key, rate, pressure, nozzle), _Push(volume_ml, rate, pressure, False)
+    taken = replace(after.mixes[mix_number], taken_ml=after.mixes[mix_number].taken_ml + volume_ml)
+    after = replace(after, mixes=(*after.mixes[:mix_number], taken, *after.mixes[mix_number + 1 :]))
+    return _sampled(after, key, rate_ml_min, pressure, nozzle), pressure
 
 
-def _rate(
-    wanted_ml_min: float, limit_pa: float, tube: Tube, cement: Cement, age_s: float, needle: Needle
-) -> float:
+def _stalled(state: State, key: NeedleKey, world: World) -> State:
+    """Nothing moves: the injector is at its limit."""
+    needle, limit = state.needles[key], world.settings.pressure_limit_pa
+    age = state.age_s(needle.loaded or 0) / S_PER_MIN
+    said = finding("injection-stalled", level=key[0], side=key[1], age=age, limit=limit / PA_PER_MPA)
+    return tell(state.with_needle(key, replace(needle, peak_pa=max(needle.peak_pa, limit))), said)
+
+
+def _rate(state: State, key: NeedleKey, volume_ml: float, wanted_ml_min: float, world: World) -> float:
     """The rate asked for, or the greatest one that the pressure limit lets through."""
+    tube, needle = world.level(key[0]).tubes[key[1]], state.needles[key]
+    column, _ = _column(state, key, volume_ml, world)
+    limit = world.settings.pressure_limit_pa
 
     def asks(rate: float) -> float:
-        return tube.drop_pa(cement, age_s, rate) + needle.resistance_pa_min_ml * rate
+        return _cannula_pa(state, column, tube, rate, world) + needle.resistance_pa_min_ml * rate
 
-    if asks(wanted_ml_min) <= limit_pa:
+    if asks(wanted_ml_min) <= limit:
         return wanted_ml_min
     low, high = 0.0, wanted_ml_min
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if asks(middle) <= limit_pa else (low, middle)
+        low, high = (middle, high) if asks(middle) <= limit else (low, middle)
     return low
+
+
+def _cannula_pa(
+    state: State, column: tuple[Slug, ...], tube: Tube, rate_ml_min: float, world: World
+) -> float:
+    """What the cement in a cannula asks for at a rate: each mix by its age and its share of the length."""
+    total = 0.0
+    for slug in column:
+        cement = world.cement(state.mixes[slug.mix].cement)
+        age = state.age_s(slug.mix) * cement.room_rate
+        total += slug.volume_ml / tube.capacity_ml * tube.drop_pa(cement, age, rate_ml_min)
+    return total
+
+
+def _column(
+    state: State, key: NeedleKey, volume_ml: float, world: World
+) -> tuple[tuple[Slug, ...], tuple[Slug, ...]]:
+    """What a needle's cannula holds once some cement more has entered it, and what has left its tip."""
+    needle = state.needles[key]
+    tube = world.level(key[0]).tubes[key[1]]
+    return _through(needle.column, Slug(needle.loaded or 0, volume_ml), tube.capacity_ml)
 
 
 def _through(
