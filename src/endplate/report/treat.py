@@ -41,8 +41,8 @@ class TreatSection:
         What happened, in a few sentences.
     cuts, stages, curves, warmth, strength:
         Pictures: cement in three planes, in 3-D over time, pressure and volumes, temperatures, before and after.
-    tables, leaks:
-        Cement and bands; leaks by route.
+    fill, leaks, bands:
+        Where the cement is; leaks by route; an ensemble.
     heat_table, strength_table:
         Beside their pictures; ``None`` without them.
     findings:
@@ -57,7 +57,8 @@ class TreatSection:
     curves: list[Figure]
     warmth: list[Figure]
     strength: list[Figure]
-    tables: list[Table]
+    fill: Table | None
+    bands: Table | None
     leaks: Table | None
     heat_table: Table | None
     strength_table: Table | None
@@ -139,9 +140,6 @@ def _section(
             stages = relief_figures(scene, vertebra, maps.fraction, maps.arrival_s, cement.curve, paths)
             if maps.peak_c is not None and cement.heat is not None:
                 warm = warmth_figures(scene, vertebra, maps.peak_c, parts)
-    tables = [] if cement is None else [cement_table(level.level, cement)]
-    if level.bands is not None:
-        tables.append(bands_table(level.level, level.bands))
     heat = None if cement is None or cement.heat is None else heat_table(level.level, cement.heat)
     return TreatSection(
         name=level.level,
@@ -152,7 +150,8 @@ def _section(
         curves=[] if curve is None else [curve],
         warmth=warm,
         strength=[] if strong is None else [strong],
-        tables=tables,
+        fill=None if cement is None else cement_table(level.level, cement),
+        bands=None if level.bands is None else bands_table(level.level, level.bands),
         leaks=None if cement is None else leak_table(level.level, cement),
         heat_table=heat,
         strength_table=None if strong is None else strength_table(level.level, level.strength),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from endplate.cement.model import ROUTES
 from endplate.outcome.model import BandSet, CementOutcome, HeatOutcome, StrengthOutcome
 from endplate.papers.table import Cell, Row, Table
-from endplate.papers.words import number, percent
+from endplate.papers.words import listed, number, percent
 from endplate.sources import value
 
 ROUTE_WORDS = {
     "basivertebral": "Basivertebral vein",
     "segmental": "Segmental veins",
-    "cortical_anterior": "Cortex, in front",
-    "cortical_lateral": "Cortex, at the side",
+    "cortical_anterior": "Cortex in front",
+    "cortical_lateral": "Cortex at the side",
     "cortical_posterior": "Posterior wall",
     "disc_superior": "Disc above",
     "disc_inferior": "Disc below",
@@ -60,7 +60,7 @@ def cement_table(level: str, found: CementOutcome) -> Table:
         caption=f"Simulated cement of {level}",
         columns=(("", ""), ("", ""), ("", "")),
         rows=tuple(Row(name, (Cell(text), Cell(unit))) for name, text, unit in rows),
-        note="One run of a model whose permeability is known to a factor of ten: read it with the bands, not alone.",
+        note="One run of a model whose permeability is known to a factor of ten: read it beside the bands of an ensemble.",
     )
 
 
@@ -140,13 +140,14 @@ def strength_table(level: str, found: StrengthOutcome) -> Table:
     )
 
 
+ROUTE_PREFIX = "leaks_ml."
+
 BAND_WORDS = {
     "delivered_ml": ("Delivered", 1),
     "in_bone_ml": ("In the bone", 1),
     "fill_fraction": ("Share of the body filled", 2),
     "peak_pressure_mpa": ("Greatest pressure", 2),
-    "peak_temperature_c": ("Greatest temperature of the cement", 0),
-    "canal_peak_c": ("Greatest temperature in the canal", 1),
+    "peak_temperature_c": ("Greatest temperature: cement", 0),
     "in_canal_ml": ("Leaked into the canal", 2),
     "toward_lung_ml": ("Leaked toward the lung", 2),
     "leaked_ml": ("Leaked in all", 2),
@@ -156,20 +157,33 @@ BAND_WORDS = {
 
 
 def bands_table(level: str, found: BandSet) -> Table:
-    """Bands over the runs of an ensemble."""
-    rows = []
+    """Bands over the runs of an ensemble; routes by which nothing leaked in nearly all runs are left out and named."""
+    rows, dry = [], []
     for one in found.bands:
-        route = one.name.removeprefix("leaks_ml.")
-        words, digits = BAND_WORDS.get(one.name, (f"Leak: {ROUTE_WORDS.get(route, one.name).lower()}", 2))
+        words, digits = _band_words(one.name)
+        if one.name.startswith(ROUTE_PREFIX) and one.high < SHOWN_FROM_ML:
+            dry.append(ROUTE_WORDS[one.name.removeprefix(ROUTE_PREFIX)].lower())
+            continue
         ends = tuple(Cell(number(end, digits)) for end in (one.low, one.median, one.high))
         rows.append(Row(words, (*ends, Cell(one.unit))))
     failed = "" if found.failed == 0 else f" {found.failed} runs could not be done."
+    none = "" if not dry else f" No leak in 95 % of the runs by: {listed(dry)}."
     return Table(
         caption=f"{level}: {found.members} simulated injections, voxels of {number(found.voxel_mm)} mm",
         columns=(("", ""), ("5 %", ""), ("Median", ""), ("95 %", ""), ("", "")),
         rows=tuple(rows),
-        note=f"Varied: {'; '.join(found.varied)}.{failed} Bands of a model, not chances of this patient.",
+        note=f"Varied: {'; '.join(found.varied)}.{failed}{none} Bands of a model, not chances of this patient.",
     )
+
+
+def _band_words(name: str) -> tuple[str, int]:
+    """A number of an ensemble in words, and its digits."""
+    if name in BAND_WORDS:
+        return BAND_WORDS[name]
+    if name.startswith(ROUTE_PREFIX):
+        return f"Leak: {ROUTE_WORDS[name.removeprefix(ROUTE_PREFIX)].lower()}", 2
+    structure = name.removesuffix("_peak_c")
+    return f"Greatest temperature: {STRUCTURE_WORDS.get(structure, structure).lower()}", 1
 
 
 def dose_words(minutes: float) -> str:
