@@ -60,7 +60,7 @@ def cement_table(level: str, found: CementOutcome) -> Table:
         caption=f"Simulated cement of {level}",
         columns=(("", ""), ("", ""), ("", "")),
         rows=tuple(Row(name, (Cell(text), Cell(unit))) for name, text, unit in rows),
-        note="One run of a model whose permeability is known to a factor of ten: read it beside the bands of an ensemble.",
+        note="One run of a model whose permeability is known to a factor of ten: read it beside an ensemble.",
     )
 
 
