@@ -176,6 +176,13 @@ def test_older_cement_lies_further_out_and_ages_at_the_rate_of_the_body() -> Non
     assert later.age_s[0, 0, 0] == 0.0
 
 
+def test_a_drop_an_hour_is_no_hang() -> None:
+    medium = body(9)
+    fill, flow = advance(medium, empty(medium), [needle(rate=1e-30)], law(), 3600.0)
+    assert fill.mass_error(medium) < LOST
+    assert flow.nozzle_pa[0] == pytest.approx(1000.0)
+
+
 def test_thin_front_of_buckley_and_leverett() -> None:
     n = 120
     medium = Medium(

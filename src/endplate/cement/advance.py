@@ -61,9 +61,9 @@ def advance(
     asked = options if options is not None else Options()
     _check(medium, fill, duration_s, age_rate)
     pushing = [source for source in sources if source.rate_ml_min != 0.0]
+    aged = replace(fill, age_s=np.where(fill.saturation > 0.0, fill.age_s + duration_s * age_rate, 0.0))
     if not pushing or duration_s == 0.0:
-        aged = np.where(fill.saturation > 0.0, fill.age_s + duration_s * age_rate, 0.0)
-        return replace(fill, age_s=aged), Flow((medium.outer_pressure_pa,) * len(sources), 0, 0)
+        return aged, Flow((medium.outer_pressure_pa,) * len(sources), 0, 0)
     grid = grid_of(medium)
     nozzles = [nozzle(medium, grid, source) for source in pushing]
     state = FlowState(medium, grid, fill, nozzles, power_law, asked)
@@ -78,7 +78,7 @@ def advance(
         outside + next(met) if source.rate_ml_min != 0.0 else _pressure_at(medium, grid, state, source)
         for source in sources
     )
-    return state.fill(fill, duration_s), Flow(pressures, iterations, len(steps))
+    return state.fill(aged, duration_s), Flow(pressures, iterations, len(steps))
 
 
 def _steps(cement_m3: float, flow_m3_s: float, duration_s: float, options: Options) -> list[float]:

@@ -98,13 +98,15 @@ def _apply(p: Any, faces: Any, held: Any, out: Any, low: int, high: int, plane: 
 
 
 @kernel()
-def _advance(x: Any, r: Any, p: Any, ap: Any, step: float, b: Any, low: int, high: int, shift: int) -> Any:
-    """x ← x + step·p, r ← r − step·ap, b ← r; returns r·r."""
+def _advance(
+    x: Any, r: Any, p: Any, ap: Any, step: float, b: Any, unit: float, low: int, high: int, shift: int
+) -> Any:
+    """x ← x + step·p, r ← r − step·ap, b ← unit·r; returns r·r."""
     for n in range(low, high):
         x[n] += step * p[n]
         rest = r[n] - step * ap[n]
         r[n] = rest
-        b[n + shift] = rest
+        b[n + shift] = unit * rest
     total = fill(0.0)
     for n in range(low, high, 8):
         total = total + load(r, n) * load(r, n)
@@ -152,18 +154,20 @@ def _solve(
         p[n] = 0.0
     for m in range(held.size):
         r[held[m]] = 0.0
-    rest = _advance(x, r, p, ap, 1.0, b, low, high, shift)
-    goal = tolerance * tolerance * size
+    # Single precision has little room below one: the cycle sees flows as shares of the source.
+    unit = 1.0 / np.sqrt(size)
+    rest = _advance(x, r, p, ap, 1.0, b, unit, low, high, shift)
+    goal = tolerance * tolerance
     last = 1.0
     for iteration in range(most):
-        if rest <= goal:
+        if rest * unit * unit <= goal:
             return iteration
         cycle(table, operator, vectors, direct, solved, steps)
-        now = _product(r, z, low, high, shift)
+        now = _product(r, z, low, high, shift) / unit
         share = 0.0 if iteration == 0 else now / last
         last = now
         for n in range(low, high):
-            p[n] = z[n + shift] + share * p[n]
+            p[n] = z[n + shift] / unit + share * p[n]
         curved = _apply(p, faces, held, ap, low, high, plane, nz)
-        rest = _advance(x, r, p, ap, now / curved, b, low, high, shift)
+        rest = _advance(x, r, p, ap, now / curved, b, unit, low, high, shift)
     return -1

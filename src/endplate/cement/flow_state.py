@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from endplate.cement import flow_faces
 from endplate.cement.flow_grid import Grid
 from endplate.cement.flow_options import FLUXES, Options
+from endplate.cement.flow_power import checked_law, upscaled
 from endplate.cement.flow_pressure import PressureSolver
 from endplate.cement.flow_sweep import sweep
 from endplate.cement.model import ROUTES, Fill, Medium, PowerLaw
 from endplate.cement.nozzle import Nozzle
-from endplate.errors import InputError
 from endplate.imaging.geometry import FloatArray
 
 M3_PER_ML = 1e-6
@@ -150,19 +150,13 @@ class FlowState:
         return dependent
 
     def _effective(self, wet: NDArray[np.int64]) -> tuple[FloatArray, bool]:
-        consistency, index = _law(self._law, self._age[wet])
+        consistency, index = checked_law(self._law, self._age[wet])
         low, high = self._options.viscosity_range_pas
         if (index == 1.0).all():
             return np.clip(consistency, low, high), False
         grid = self._grid
         porosity = grid.pore_m3[wet] / float(np.prod(1e-3 * self._medium.spacing_mm))
-        k = grid.k_m2[wet]
-        h = (
-            consistency
-            / 12.0
-            * (9.0 + 3.0 / index) ** index
-            * (150.0 * k * porosity) ** (0.5 * (1.0 - index))
-        )
+        h = upscaled(consistency, index, grid.k_m2[wet], porosity)
         speed = self._speed(wet, h, index)
         with np.errstate(divide="ignore", over="ignore"):
             return np.clip(h * speed ** (index - 1.0), low, high), True
@@ -186,7 +180,7 @@ class FlowState:
         low, high = self._options.viscosity_range_pas
         found = []
         for one in self._nozzles:
-            consistency, index = (float(x) for x in _law(self._law, np.array(one.age_s)))
+            consistency, index = (float(x) for x in checked_law(self._law, np.array(one.age_s)))
             if one.opening_m > one.equivalent_m:
                 # The opening lies within what the grid resolves: take back what the grid added there.
                 viscosity, _ = self._effective(one.cells)
@@ -217,15 +211,3 @@ class FlowState:
             marrow_displaced_ml=before.marrow_displaced_ml + injected - float(leaked.sum()),
             leaked_ml=tuple(a + float(b) for a, b in zip(before.leaked_ml, leaked, strict=True)),
         )
-
-
-def _law(law: PowerLaw, age_s: FloatArray) -> tuple[FloatArray, FloatArray]:
-    consistency, index = law(age_s)
-    valid = np.isfinite(consistency).all() and np.isfinite(index).all()
-    if not (valid and (consistency > 0.0).all() and (index > 0.0).all()):
-        raise InputError(
-            "cement-law",
-            "The law of viscosity gives no usable consistency or index at this age of the cement.",
-            do="Correct the parameters of the cement, or stop injecting cement that has set.",
-        )
-    return np.asarray(consistency, dtype=np.float64), np.asarray(index, dtype=np.float64)

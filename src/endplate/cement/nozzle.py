@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from endplate.cement.flow_grid import Grid
+from endplate.cement.flow_power import upscaled
 from endplate.cement.model import Medium, Source
 from endplate.errors import InputError, UsageError
 from endplate.imaging.geometry import FloatArray
@@ -50,7 +51,7 @@ class Nozzle:
 
     def rise_pa(self, consistency: float, index: float) -> float:
         """Pressure at the opening above the mean of its voxels, for cement of τ = K·γⁿ that flows as a sphere."""
-        h = upscaled(consistency, index, self.k_m2, self.porosity)
+        h = float(upscaled(consistency, index, self.k_m2, self.porosity))
         power = 1.0 - 2.0 * index
         speed = (self.flow_m3_s / (4.0 * math.pi)) ** index
         if abs(power) < 1e-9:
@@ -58,12 +59,6 @@ class Nozzle:
         else:
             span = (self.equivalent_m**power - self.opening_m**power) / power
         return float(h / self.k_m2 * speed * span)
-
-
-def upscaled(consistency: float, index: float, k_m2: float, porosity: float) -> float:
-    """H of Darcy's law for a power law, u = (k/H · |∇p|)^(1/n), after Christopher and Middleman; Pa·sⁿ·m^(1−n)."""
-    tortuous = (150.0 * k_m2 * porosity) ** (0.5 * (1.0 - index))
-    return float(consistency / 12.0 * (9.0 + 3.0 / index) ** index * tortuous)
 
 
 def nozzle(medium: Medium, grid: Grid, source: Source) -> Nozzle:
