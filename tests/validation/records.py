@@ -40,6 +40,9 @@ AROUND_CLICKS = (
 )
 """Modules of the labelling that bring points in or labels out."""
 
+VIRTUAL_FRACTURE = ("virtual_fracture*", "fracture_*")
+"""Modules that break a vertebra of a scan; the phantom does not use them."""
+
 GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "anatomy: geometry": (
         "anatomy",
@@ -82,6 +85,9 @@ GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         (),
     ),
     "labelling: from clicks": ("labelling", ("*",), AROUND_CLICKS),
+    "cement: flow": ("cement", ("advance", "compiled", "flow_*", "model", "nozzle"), ()),
+    "synthetic": ("synthetic", ("*",), VIRTUAL_FRACTURE),
+    "synthetic: virtual fracture": ("synthetic", VIRTUAL_FRACTURE, ()),
     "imaging: what kind of scan": (
         "imaging",
         (
@@ -104,6 +110,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 """Parts of a room that a study tests: the room, the modules in the part, and those left out of it."""
 
 CONSTANTS_OF = {
+    "cement: flow": ("cement_flow",),
     "anatomy: geometry": ("anatomy", "norms", "pedicles", "refine"),
     "anatomy: lesions": ("lesions",),
     "anatomy: implants": ("implants", "transitional"),
@@ -111,8 +118,10 @@ CONSTANTS_OF = {
     "imaging: what kind of scan": ("attenuation", "calibration", "internal_calibration", "scan_character"),
     "mechanics: strength": ("mechanics",),
     "cement: bone": ("cement_bone",),
+    "outcome": ("outcome",),
     "labelling: from clicks": ("labelling_arch", "labelling_bodies"),
     "synthetic": ("synthetic", "norms", "phantom_scanner"),
+    "synthetic: virtual fracture": ("virtual_fracture",),
 }
 """Files of constants that a room or a part of one reads; only their values count."""
 
