@@ -76,6 +76,7 @@ def schemas() -> Iterator[tuple[str, str]]:
     from endplate.outcome.model import Treatment
     from endplate.planning.model import Plan
     from endplate.procedure.document import ProcedureDocument
+    from endplate.synthetic.virtual_fracture_model import FractureTruth
 
     documents: dict[str, type[Document]] = {
         "assess": Spine,
@@ -86,6 +87,7 @@ def schemas() -> Iterator[tuple[str, str]]:
         "strength": StrengthDocument,
         "case-strength": CaseStrength,
         "xray": Xrays,
+        "fracture": FractureTruth,
         "procedure": ProcedureDocument,
         "outcome": Treatment,
     }

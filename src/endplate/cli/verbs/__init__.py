@@ -12,6 +12,7 @@ from endplate.cli.verbs.demo import demo
 from endplate.cli.verbs.doctor import doctor
 from endplate.cli.verbs.export import export
 from endplate.cli.verbs.fluoro import fluoro
+from endplate.cli.verbs.fracture import fracture
 from endplate.cli.verbs.label import label
 from endplate.cli.verbs.plan import plan
 from endplate.cli.verbs.report import report
@@ -30,6 +31,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "treat": treat,
     "strength": strength,
     "fluoro": fluoro,
+    "fracture": fracture,
     "report": report,
     "compare": compare,
     "care": care,
