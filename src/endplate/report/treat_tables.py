@@ -82,7 +82,10 @@ def leak_table(level: str, found: CementOutcome) -> Table:
         caption=f"Simulated leaks of {level} by route",
         columns=(("Route", ""), ("Volume", "ml"), ("Seen on X-ray", "")),
         rows=tuple(rows),
-        note="CT shows half as many leaks again as X-ray, and most of those in veins are missed on the lateral view.",
+        note=(
+            "CT shows half as many leaks again as X-ray, and most of those in veins are missed on the lateral view. "
+            "What left the modelled bone is counted here and not drawn."
+        ),
     )
 
 
