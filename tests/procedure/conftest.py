@@ -26,8 +26,8 @@ from endplate.procedure.sight import look
 from endplate.procedure.times import Settings
 from endplate.procedure.world import Cement, LevelWorld, Tube, World
 
-EDGE = 40
-"""Voxels of 1 mm along each side; the posterior wall is at y = 0, the anterior at y = 30."""
+EDGE = 20
+"""Voxels of 2 mm along two sides; the posterior wall is at y = 0, the anterior at y = 30."""
 
 TIPS = {"left": (-8.0, 16.0, 0.0), "right": (8.0, 16.0, 0.0)}
 ENTRY_Y = -25.0
@@ -88,11 +88,11 @@ def level_plan(
 
 @cache
 def block() -> Medium:
-    affine = np.diag([1.0, 1.0, 1.0, 1.0])
-    affine[:3, 3] = (-20.0, -5.0, -15.0)
-    porosity = np.full((EDGE, EDGE, 30), 0.85)
-    porosity[:, :5] = 0.0  # behind the posterior wall
-    porosity[:, 35:] = 0.0
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = (-20.0, -3.0, -15.0)
+    porosity = np.full((EDGE, EDGE, 15), 0.85)
+    porosity[:, :2] = 0.0  # behind the posterior wall
+    porosity[:, 17:] = 0.0
     return Medium(
         affine=affine,
         porosity=porosity,

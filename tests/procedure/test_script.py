@@ -48,7 +48,7 @@ def test_no_needle_leaves_while_cement_can_still_be_injected(make_world: Callabl
     ("code", "leak", "changed", "volume"),
     [
         ("posterior-quarter", {}, {}, 9.0),
-        ("posterior-wall", {}, {"stop_posterior_share": 0.0, "stop_wall_mm": 6.0}, 9.0),
+        ("posterior-wall", {}, {"stop_posterior_share": 0.0, "stop_wall_mm": 7.0}, 9.0),
         ("leak-canal", {"cortical_posterior": 0.2}, {}, 3.0),
         ("leak-disc", {"disc_superior": 0.5}, {}, 3.0),
         ("leak-vein", {"segmental": 0.5}, {"ap_every": 1}, 3.0),
