@@ -110,6 +110,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 """Parts of a room that a study tests: the room, the modules in the part, and those left out of it."""
 
 CONSTANTS_OF = {
+    "balloon": ("balloon",),
     "cement: flow": ("cement_flow",),
     "anatomy: geometry": ("anatomy", "norms", "pedicles", "refine"),
     "anatomy: lesions": ("lesions",),
