@@ -10,6 +10,7 @@ import numpy as np
 from endplate.anatomy.assessment import assess
 from endplate.anatomy.expectation import HEIGHTS
 from endplate.anatomy.model import Spine
+from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.labels import read_labels
 from endplate.imaging.levels import VERSE_IDS
@@ -22,10 +23,10 @@ from endplate.synthetic.fracture_shape import NAMED_BY
 from endplate.synthetic.virtual_fracture import VirtualFracture, fracture_scan
 
 LINE = Calibration.line(0.8, -5.0)
-AROUND_MM = 45.0
+AROUND_MM = 25.0
 """In-plane margin kept round the labels."""
 
-SAMPLE_LEVELS = ("T10", "T11", "T12", "L1", "L2")
+SAMPLE_LEVELS = ("T11", "T12", "L1", "L2")
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,15 @@ def scan_of(name: str) -> tuple[Volume, LabelMap, Spine]:
     return image, labels, assess(labels, image, LINE)
 
 
-def break_and_read(case: Case) -> Found:
-    """Break one level and assess the result."""
+def break_and_read(case: Case) -> Found | None:
+    """Break one level and assess the result; ``None`` where the body cannot lose so much."""
     image, labels, spine = scan_of(case.scan)
-    made = fracture_scan(image, labels, spine, VirtualFracture(case.level, case.shape, case.loss), LINE)
+    try:
+        made = fracture_scan(image, labels, spine, VirtualFracture(case.level, case.shape, case.loss), LINE)
+    except UsageError as refused:
+        if refused.code != "fracture-too-deep":
+            raise
+        return None
     read = assess(made.labels, made.image, LINE).find(case.level)
     assert read is not None
     truth = made.truth

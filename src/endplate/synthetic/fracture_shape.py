@@ -23,6 +23,9 @@ NAMED_BY: dict[str, tuple[str, ...]] = {
 }
 """Heights whose mean loss is the loss of each shape."""
 
+LEVEL_FROM = 0.92
+"""The front of a wedge goes down with the front end of the anterior window, so that its rim is not crushed more."""
+
 LOSS_TOLERANCE = 5e-4
 """A loss this near to the one asked for is it."""
 
@@ -138,9 +141,9 @@ def _pattern(ground: Ground, wanted: VirtualFracture) -> FloatArray:
 
 
 def _ramp(t: FloatArray) -> FloatArray:
-    """Nothing behind the hinge, then a straight slope (its start rounded), level beyond the anterior wall."""
+    """Nothing behind the hinge, then a straight slope (its start rounded), level at the anterior rim."""
     width = 0.08
-    s = np.clip(t, 0.0, 1.05) - HINGE
+    s = np.clip(t, 0.0, LEVEL_FROM) - HINGE
     rounded = np.where(s < width, np.clip(s + width, 0.0, None) ** 2 / (4.0 * width), s)
     ramp: FloatArray = np.where(s < -width, 0.0, rounded) / (FRONT - HINGE)
     return ramp
