@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from endplate.ensemble.spawned import map_spawned
+from endplate.errors import InternalError
 
 
 def summed(shared: np.ndarray, seed: int) -> tuple[float, str, int]:
@@ -32,6 +33,17 @@ def test_results_come_in_order_and_do_not_depend_on_the_workers() -> None:
     assert {threads for _, threads, _ in two} == {"1"}
     assert os.getpid() not in {pid for _, _, pid in one}
     assert told == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+
+
+def killed(_shared: None, item: int) -> int:
+    """Ends its process."""
+    os._exit(item)
+
+
+def test_a_process_that_is_killed_is_told() -> None:
+    with pytest.raises(InternalError) as caught:
+        map_spawned(killed, None, (3,), workers=1)
+    assert caught.value.code == "workers-lost"
 
 
 def test_what_fails_is_told_and_nothing_hangs() -> None:

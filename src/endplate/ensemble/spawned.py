@@ -7,8 +7,11 @@ import pickle
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from endplate.errors import InternalError
 
 Shared = TypeVar("Shared")
 Item = TypeVar("Item")
@@ -51,6 +54,8 @@ def map_spawned(
     ------
     ValueError
         Fewer than one worker.
+    InternalError
+        ``workers-lost``: a process was killed.
     Exception
         Whatever ``work`` raised, of the first item that did.
     """
@@ -63,9 +68,20 @@ def map_spawned(
     done: list[Result] = []
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start, initargs=(packed,))
     try:
-        for result in pool.map(_call, items):
-            done.append(result)
-            progress(len(done) / len(items))
+        # The first item runs alone: loops that are not compiled yet are compiled once and kept, and no two processes
+        # write to the store of machine code at once.
+        for part in (items[:1], items[1:]):
+            for result in pool.map(_call, part):
+                done.append(result)
+                progress(len(done) / len(items))
+    except BrokenProcessPool:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise InternalError(
+            "workers-lost",
+            "A process that was working ended without a word; memory may have run out.",
+            intact="What was there before is unchanged.",
+            do="Run it again with fewer processes, or with more memory.",
+        ) from None
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
