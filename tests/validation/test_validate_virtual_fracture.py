@@ -28,9 +28,9 @@ endplates. The error therefore holds the reading of both scans: rounding of the 
 where the CT cannot refine them (none can be at 2.5 mm)."""
 
 DETAILS = """Read − true: anterior, middle and posterior height. *In it*: the true loss lies in the printed interval.
-*Jacobian*: the least determinant of the map.
-On slices of 2.5 mm a deep crush or dish is misread, by millimetres: the pedicles stay at their height and stand beside a
-body of a few slices, which `endplate assess` then parts from them wrongly. The truth is not at fault: it uses no voxel."""
+*Jacobian*: the least determinant of the map. The bound of 9.0 mm was set to what was found, not asked for.
+On slices of 2.5 mm deep crushes and dishes are read wrong by millimetres, more than rounding explains. The likely
+cause, not yet shown: pedicles that keep their height beside a body of a few slices are taken for part of it."""
 
 
 def _heights(found: Sequence[Found], scan: str) -> list[dict]:
