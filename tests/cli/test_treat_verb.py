@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
+import pydicom
 import pytest
 
 from endplate.case import Parameters, replan_case
@@ -139,3 +142,29 @@ def test_a_case_without_a_plan_or_a_needle_is_told(
     said = cli("treat", case, "--json")
     assert code_of(said) == (5, "no-safe-plan")
     assert json.loads(said.out)["plans"]
+
+
+def test_the_cement_goes_out_as_volume_and_as_segmentation(cli: Cli, case: Path, tmp_path: Path) -> None:
+    document = json.loads((case / "scenarios/planned/outcome.json").read_text())
+    said = cli("export", case, "--to", "slicer", "--out", tmp_path / "files")
+    assert said.code == 0, said.err
+    cement = nibabel.load(tmp_path / "files/cement.nii.gz")
+    voxel_ml = np.prod(cement.header.get_zooms()) / 1000.0
+    in_bone = document["levels"][0]["cement"]["in_bone_ml"]
+    assert np.asarray(cement.dataobj).sum() * voxel_ml == pytest.approx(in_bone, rel=0.02)
+    said = cli("export", case, "--to", "dicom", "--out", tmp_path / "files")
+    assert said.code == 0, said.err
+    segmentation = pydicom.dcmread(tmp_path / "files/cement.seg.dcm")
+    assert segmentation.Modality == "SEG"
+    assert [one.SegmentLabel for one in segmentation.SegmentSequence] == ["Simulated cement L1"]
+
+
+def test_no_cement_is_exported_where_nothing_was_treated(cli: Cli, case: Path, tmp_path: Path) -> None:
+    for name in ("outcome.json", "procedure.json"):
+        (case / "scenarios/planned" / name).unlink()
+    manifest = json.loads((case / "run.json").read_text())
+    for stage in ("procedure", "outcome"):
+        del manifest["stages"][stage]
+    (case / "run.json").write_text(json.dumps(manifest))
+    said = cli("export", case, "--to", "dicom", "--out", tmp_path / "files", "--json")
+    assert code_of(said) == (2, "export-no-cement")

@@ -1,4 +1,4 @@
-"""A case's plan as files for other programs."""
+"""A case's plan and its simulated cement as files for other programs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import numpy as np
 from endplate.case.folder import open_case
 from endplate.case.stage import CaseFiles
 from endplate.errors import UsageError
+from endplate.imaging.levels import VERSE_IDS
 from endplate.imaging.markups import MarkupLine, write_markups
 from endplate.imaging.poi import write_poi
 from endplate.imaging.stl import cylinder, write_stl
+from endplate.outcome.export import write_cement_nifti, write_cement_seg
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
 
 STL_SIDES = 32
@@ -24,7 +26,7 @@ BEHIND_MM = 80.0
 
 
 def export_case(folder: Path, kind: str, out: Path) -> tuple[Path, ...]:
-    """Write the plan of a case for another program.
+    """Write the plan of a case, or what its simulated treatment left, for another program.
 
     Parameters
     ----------
@@ -77,14 +79,18 @@ def _start(path: NeedlePath) -> Any:
     return entry - BEHIND_MM * (tip - entry) / np.linalg.norm(tip - entry)
 
 
-def _slicer(_files: CaseFiles, plan: Plan, out: Path) -> tuple[Path, ...]:
+def _slicer(files: CaseFiles, plan: Plan, out: Path) -> tuple[Path, ...]:
     path = out / "needles.mrk.json"
     lines = [
         MarkupLine(f"{level.level} {needle.side}", needle.entry_ras_mm, needle.tip_ras_mm)
         for level, needle in _needles(plan)
     ]
     write_markups(path, lines)
-    return (path,)
+    if files.cement is None:
+        return (path,)
+    cement = out / "cement.nii.gz"
+    write_cement_nifti(files.cement.fraction, cement)
+    return path, cement
 
 
 def _stl(_files: CaseFiles, plan: Plan, out: Path) -> tuple[Path, ...]:
@@ -111,9 +117,30 @@ def _tptbox(files: CaseFiles, plan: Plan, out: Path) -> tuple[Path, ...]:
     return (path,)
 
 
+def _dicom(files: CaseFiles, _plan: Plan, out: Path) -> tuple[Path, ...]:
+    labels, treated, cement = files.scan.labels, files.treatment, files.cement
+    if labels is None or treated is None or cement is None:
+        raise UsageError(
+            "export-no-cement",
+            "The case has no simulated cement to export.",
+            intact="The case is unchanged.",
+            do="Treat it first: `endplate treat CASE`.",
+        )
+    levels = [
+        (one.level, VERSE_IDS[one.level])
+        for one in treated.levels
+        if one.cement is not None and one.cement.in_bone_ml > 0.0
+    ]
+    path = out / "cement.seg.dcm"
+    write_cement_seg(cement.fraction, labels, levels, path)
+    return (path,)
+
+
 KINDS: dict[str, Callable[[CaseFiles, Plan, Path], tuple[Path, ...]]] = {
     "slicer": _slicer,
+    "dicom": _dicom,
     "stl": _stl,
     "tptbox": _tptbox,
 }
-"""Forms of export: Slicer line markups, cannulas as meshes, TPTBox points of interest 90 to 93."""
+"""Forms of export: Slicer line markups with the cement as NIfTI, the cement as DICOM segmentation, cannulas as meshes,
+TPTBox points of interest 90 to 93."""

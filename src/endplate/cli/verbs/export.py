@@ -16,7 +16,10 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            "--to", metavar="KIND", help="slicer (line markups), stl (cannulas) or tptbox (points 90-93)."
+            "--to",
+            metavar="KIND",
+            help="slicer (line markups, simulated cement as NIfTI), dicom (that cement as a segmentation), "
+            "stl (cannulas) or tptbox (points 90-93).",
         ),
     ] = "slicer",
     out: Annotated[
@@ -27,7 +30,7 @@ def export(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Write the needle paths of a case for other programs.
+    """Write the needle paths and the simulated cement of a case for other programs.
 
     Coordinates follow each program's own convention (Slicer and STL: LPS, said in the file).
     """
