@@ -29,7 +29,7 @@ def case(planned_case: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(planned_case, tmp_path / "case"))
 
 
-@pytest.mark.parametrize(("kind", "names"), [("slicer", 1), ("stl", 2), ("tptbox", 1)])
+@pytest.mark.parametrize(("kind", "names"), [("slicer", 2), ("dicom", 1), ("stl", 2), ("tptbox", 1)])
 def test_export_writes_what_the_plan_holds(
     cli: Any, case: Path, tmp_path: Path, kind: str, names: int
 ) -> None:
