@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from rich.console import Console
 
 from endplate.case import Parameters, replan_case
 from endplate.case.run import saved_parameters, treat_case
 from endplate.cement.model import ROUTES
+from endplate.cli.tables import show_treatment
 from endplate.errors import NoSafePlanError
 from endplate.outcome import treatment
 from endplate.outcome.before_after import before_and_after
+from endplate.outcome.model import BandOutcome, BandSet, Treatment
 from endplate.planning.model import Plan, Refusal
 
 Cli = Callable[..., Any]
@@ -168,3 +173,20 @@ def test_no_cement_is_exported_where_nothing_was_treated(cli: Cli, case: Path, t
     (case / "run.json").write_text(json.dumps(manifest))
     said = cli("export", case, "--to", "dicom", "--out", tmp_path / "files", "--json")
     assert code_of(said) == (2, "export-no-cement")
+
+
+def test_bands_are_told_beside_the_one_course(planned: Path) -> None:
+    document = Treatment.model_validate_json((planned / "scenarios/planned/outcome.json").read_bytes())
+    band = BandOutcome(name="leaked_ml", unit="ml", low=0.02, median=0.1, high=0.47, members=64)
+    found = BandSet(members=64, failed=0, seed=0, voxel_mm=2.0, varied=("bone",), bands=(band,))
+    [level] = document.levels
+    with_bands = document.model_copy(update={"levels": (level.model_copy(update={"bands": found}),)})
+    told = []
+    for one in (document, with_bands):
+        out = Console(file=StringIO(), width=200)
+        show_treatment(out, one)
+        told.append(out.file.getvalue())
+    line = "64 runs with bone, cement and needles varied: 0.02 to 0.47 ml leaked (5 to 95 %), 0.10 ml in the middle"
+    assert line not in told[0]
+    assert line in told[1]
+    assert re.search(r"cement up to \d+ °C, canal \d+ °C", told[0])

@@ -102,8 +102,19 @@ def _result_lines(level: LevelOutcome) -> Iterable[str]:
             for route, volume in cement.leaks_ml.model_dump().items()
             if volume >= LEAST_LEAK_ML
         ]
-        warm = "" if cement.peak_temperature_c is None else f"; up to {cement.peak_temperature_c:.0f} °C"
+        warm = (
+            "" if cement.peak_temperature_c is None else f"; cement up to {cement.peak_temperature_c:.0f} °C"
+        )
+        canal = None if cement.heat is None else cement.heat.find("canal")
+        if canal is not None:
+            warm += f", canal {canal.peak_c:.0f} °C"
         yield f"leaks: {', '.join(leaks) or 'none'}{warm}"
+    leaked = None if level.bands is None else level.bands.find("leaked_ml")
+    if level.bands is not None and leaked is not None:
+        yield (
+            f"{level.bands.members} runs with bone, cement and needles varied: {leaked.low:.2f} to "
+            f"{leaked.high:.2f} ml leaked (5 to 95 %), {leaked.median:.2f} ml in the middle"
+        )
     if strength.after_bonded_n is not None or strength.after_derated_n is not None:
         after = [one for one in (strength.after_derated_n, strength.after_bonded_n) if one is not None]
         held = "–".join(f"{one / N_PER_KN:.1f}" for one in sorted(after))
