@@ -8,14 +8,14 @@ from scipy import ndimage
 
 from endplate.anatomy.axes import Axes, FloatArray
 from endplate.anatomy.distances import distance_mm
-from endplate.anatomy.mask import label_field
 from endplate.anatomy.model import HeightLine, HeightTriple, Spine, Vertebra
-from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
+from endplate.anatomy.vertebra import LocalVertebra
 from endplate.balloon.model import Bone, Mask
 from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.geometry import apply_affine
 from endplate.imaging.volume import LabelMap, Volume
+from endplate.mechanics.framed import framed_bone
 from endplate.mechanics.orient import Grid, grid_around, mean_over_voxels
 from endplate.sources import Finding, finding, value
 
@@ -62,7 +62,8 @@ def body_bone(
             "The labels do not lie on the grid of the CT.",
             do="Give labels and CT on one grid.",
         )
-    vertebra, local = _found_again(labels, spine, level)
+    found = framed_bone(labels, spine, level)
+    vertebra, local = found.vertebra, found.local
     axes = local.axes
     fine, body = local.grid, local.body.mask
     places = fine.low_mm + fine.step_mm * np.argwhere(body)
@@ -143,30 +144,6 @@ def block_bone(
         uncertainty_mm=HeightTriple(anterior=0.0, middle=0.0, posterior=0.0),
         windows=_windows_of_body(body, local_mm),
     )
-
-
-def _found_again(labels: LabelMap, spine: Spine, level: str) -> tuple[Vertebra, LocalVertebra]:
-    """A measured vertebra and its parts in its own frame."""
-    vertebra = spine.find(level)
-    if vertebra is None or vertebra.frame is None:
-        raise UsageError(
-            "level-not-measured",
-            f"{level} was not measured in this scan.",
-            do="Name a level that `endplate assess` lists with its heights.",
-        )
-    boxes = ndimage.find_objects(np.asarray(labels.data))
-    number = vertebra.label_id
-    box = boxes[number - 1] if 0 < number <= len(boxes) else None
-    if box is None:
-        raise UsageError(
-            "level-not-labelled", f"{level} is not in the label map.", do="Give the labels of this scan."
-        )
-    frame = vertebra.frame
-    axes = Axes.from_directions(frame.origin_ras_mm, frame.superior_ras, frame.anterior_ras)
-    field = label_field(labels.data, labels.volume.affine, box, number)
-    centre = vertebra.canal.centre_ras_mm
-    seed = None if centre is None else np.asarray(centre)
-    return vertebra, vertebra_in_frame(level, field, axes, canal_seed_ras_mm=seed)
 
 
 def _depths(local: LocalVertebra, local_mm: FloatArray) -> tuple[FloatArray, NDArray[np.int8]]:

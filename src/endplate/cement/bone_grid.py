@@ -11,12 +11,12 @@ from scipy import ndimage
 from endplate.anatomy.axes import Axes
 from endplate.anatomy.canal import mask_slice
 from endplate.anatomy.distances import distance_mm
-from endplate.anatomy.mask import label_field
 from endplate.anatomy.model import Spine, Vertebra
-from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
+from endplate.anatomy.vertebra import LocalVertebra
 from endplate.errors import UsageError
 from endplate.imaging.geometry import FloatArray, apply_affine
 from endplate.imaging.volume import LabelMap, Volume
+from endplate.mechanics.framed import framed_bone
 from endplate.mechanics.orient import Grid, grid_around, mean_over_voxels
 
 Mask = NDArray[np.bool_]
@@ -141,27 +141,8 @@ def bone_grid(
             "The labels do not lie on the grid of the CT.",
             do="Give labels and CT on one grid.",
         )
-    vertebra = spine.find(level)
-    if vertebra is None or vertebra.frame is None:
-        raise UsageError(
-            "level-not-measured",
-            f"{level} was not measured in this scan.",
-            do="Name a level that `endplate assess` lists with its heights.",
-        )
-    boxes = ndimage.find_objects(np.asarray(labels.data))
-    number = vertebra.label_id
-    box = boxes[number - 1] if 0 < number <= len(boxes) else None
-    if box is None:
-        raise UsageError(
-            "level-not-labelled", f"{level} is not in the label map.", do="Give the labels of this scan."
-        )
-    frame = vertebra.frame
-    axes = Axes.from_directions(frame.origin_ras_mm, frame.superior_ras, frame.anterior_ras)
-    field = label_field(labels.data, labels.volume.affine, box, number)
-    centre = vertebra.canal.centre_ras_mm
-    local = vertebra_in_frame(
-        level, field, axes, canal_seed_ras_mm=None if centre is None else np.asarray(centre)
-    )
+    bone = framed_bone(labels, spine, level)
+    local, axes = bone.local, bone.axes
     fine, body = local.grid, local.body.mask
     places = fine.low_mm + fine.step_mm * np.argwhere(body)
     grid = grid_around(axes, places.min(axis=0) - margin_mm, places.max(axis=0) + margin_mm, voxel_mm)
@@ -178,7 +159,7 @@ def bone_grid(
     found = np.clip(found, 0, np.array(labels.volume.shape) - 1)
     ids = np.where(inside, labels.data[found[..., 0], found[..., 1], found[..., 2]], 0)
     return BoneGrid(
-        vertebra=vertebra,
+        vertebra=bone.vertebra,
         local=local,
         affine=grid.affine,
         step_mm=voxel_mm,
@@ -188,7 +169,7 @@ def bone_grid(
         body_share=body_share,
         bone=is_bone,
         body=is_body,
-        others=(ids > 0) & (ids != number) & ~is_bone,
+        others=(ids > 0) & (ids != bone.vertebra.label_id) & ~is_bone,
         depth_mm=_signed_depth(local, local_mm),
         forward_mm=_forward(local, local_mm),
         canal=_canal(local, local_mm) & ~is_bone,

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from endplate.anatomy.axes import Axes, FloatArray, unit
-from endplate.anatomy.mask import label_field
-from endplate.anatomy.model import Spine, Vertebra
-from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
+from endplate.anatomy.model import Spine
 from endplate.errors import QualityGateError, UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.mechanics.caps import made_caps, room_for
+from endplate.mechanics.framed import FramedBone, framed_bone
 from endplate.mechanics.orient import Grid, grid_around, mean_over_voxels
 from endplate.mechanics.pressing import StrengthOptions
 from endplate.mechanics.specimen import Specimen, specimen, without_fragments
@@ -28,15 +26,6 @@ HALF = 0.5
 
 MARGIN_VOXELS = 3
 """Voxels of the CT kept round a bone, so that interpolation at its surface sees them."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Bone:
-    """One vertebra found again in its own frame."""
-
-    vertebra: Vertebra
-    local: LocalVertebra
-    axes: Axes
 
 
 def vertebra_specimen(
@@ -72,7 +61,7 @@ def vertebra_specimen(
         The level is not in the labels, or could not be measured.
     """
     step = options.voxel_mm if voxel_mm is None else voxel_mm
-    found = _bone(labels, spine, level)
+    found = framed_bone(labels, spine, level)
     _no_labelled_caps(options)
     grid = _grid([found], found.axes, step, whole=options.whole)
     body = _share(found, grid, body=True) >= HALF
@@ -115,7 +104,7 @@ def segment_specimen(
             do="Name two or three neighbouring levels.",
         )
     _no_labelled_caps(options)
-    found = [_bone(labels, spine, level) for level in levels]
+    found = [framed_bone(labels, spine, level) for level in levels]
     superior = unit(np.sum([one.axes.superior for one in found], axis=0))
     anterior = np.sum([one.axes.anterior for one in found], axis=0)
     origin = np.mean([one.axes.origin_ras_mm for one in found], axis=0)
@@ -149,31 +138,7 @@ def segment_specimen(
     return without_fragments(made)
 
 
-def _bone(labels: LabelMap, spine: Spine, level: str) -> _Bone:
-    """A measured vertebra and its parts in its own frame."""
-    vertebra = spine.find(level)
-    if vertebra is None or vertebra.frame is None:
-        raise UsageError(
-            "level-not-measured",
-            f"{level} was not measured in this scan.",
-            do="Name a level that `endplate assess` lists with its heights.",
-        )
-    boxes = ndimage.find_objects(np.asarray(labels.data))
-    number = vertebra.label_id
-    box = boxes[number - 1] if 0 < number <= len(boxes) else None
-    if box is None:
-        raise UsageError(
-            "level-not-labelled", f"{level} is not in the label map.", do="Give the labels of this scan."
-        )
-    field = label_field(labels.data, labels.volume.affine, box, number)
-    frame = vertebra.frame
-    axes = Axes.from_directions(frame.origin_ras_mm, frame.superior_ras, frame.anterior_ras)
-    centre = vertebra.canal.centre_ras_mm
-    seed = None if centre is None else np.asarray(centre)
-    return _Bone(vertebra, vertebra_in_frame(level, field, axes, canal_seed_ras_mm=seed), axes)
-
-
-def _grid(found: Sequence[_Bone], axes: Axes, step_mm: float, *, whole: bool) -> Grid:
+def _grid(found: Sequence[FramedBone], axes: Axes, step_mm: float, *, whole: bool) -> Grid:
     """A cubic grid round some bones in a frame."""
     corners = []
     for one in found:
@@ -185,7 +150,7 @@ def _grid(found: Sequence[_Bone], axes: Axes, step_mm: float, *, whole: bool) ->
     return grid_around(axes, places.min(axis=0), places.max(axis=0), step_mm)
 
 
-def _share(found: _Bone, grid: Grid, *, body: bool) -> FloatArray:
+def _share(found: FramedBone, grid: Grid, *, body: bool) -> FloatArray:
     """Share of each voxel of a grid that is this bone, or its body."""
     local = found.local
     mask = local.body.mask if body else local.grid.inside
