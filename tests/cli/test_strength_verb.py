@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from endplate.case.case_files import CaseFiles
 from endplate.case.folder import read_manifest
-from endplate.case.stage import CaseFiles
 from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.volume import Volume

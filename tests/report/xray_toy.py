@@ -7,12 +7,19 @@ from pathlib import Path
 import numpy as np
 import toy_spine
 
+from endplate.case.documents import document_bytes
 from endplate.case.files import write_whole
 from endplate.case.folder import create_case
 from endplate.case.hashing import sha256_file
 from endplate.case.manifest import InputRecord, StageRecord
+from endplate.case.names import (
+    IMAGE,
+    LABELS,
+    PLAN,
+    SCAN,
+    SPINE,
+)
 from endplate.case.scan import Scan
-from endplate.case.stage import IMAGE, LABELS, PLAN, SCAN, SPINE, document_bytes
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.imaging.write import write_nifti
 from endplate.planning.checkpoints import checkpoints, sight

@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from endplate.case.case_files import CaseFiles
+from endplate.case.documents import document_bytes
 from endplate.case.files import write_whole
 from endplate.case.folder import CaseFolder, now
 from endplate.case.hashing import canonical_json, code_hash, sha256_bytes, sha256_file
 from endplate.case.manifest import MANIFEST_NAME, StageRecord, StageTiming
 from endplate.case.request import Inputs, Parameters
-from endplate.case.stage import CaseFiles, Payload, Stage, StageView, document_bytes
+from endplate.case.stage import Payload, Stage, StageView
 from endplate.case.stages import STAGES
 from endplate.errors import InternalError, UsageError
 from endplate.imaging.volume import Volume

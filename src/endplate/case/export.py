@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from endplate.case.case_files import CaseFiles
 from endplate.case.folder import open_case
-from endplate.case.stage import CaseFiles
 from endplate.errors import UsageError
 from endplate.imaging.levels import VERSE_IDS
 from endplate.imaging.markups import MarkupLine, write_markups

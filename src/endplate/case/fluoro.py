@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from endplate.case.case_files import CaseFiles
 from endplate.case.files import write_whole
 from endplate.case.folder import open_case
-from endplate.case.stage import IMAGE, CaseFiles
+from endplate.case.names import IMAGE
 from endplate.errors import UsageError
 from endplate.fluoroscopy.dose import Dose
 from endplate.fluoroscopy.markers import angle_words

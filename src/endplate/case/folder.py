@@ -12,11 +12,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from endplate.case.documents import document_bytes
 from endplate.case.files import clear_write_errors, remove_leftovers, write_whole
 from endplate.case.hashing import sha256_file, versions
 from endplate.case.lock import LOCK_NAME, case_lock
 from endplate.case.manifest import MANIFEST_NAME, InputRecord, Manifest, StageRecord, Timing
-from endplate.case.stage import document_bytes
 from endplate.errors import InputError, UsageError
 
 

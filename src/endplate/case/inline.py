@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING
 
 from endplate.anatomy.model import Spine
 from endplate.case.gates import check_levels
+from endplate.case.names import (
+    IMPLANTS,
+    PLAN,
+    QUALITY,
+    SPINE,
+)
 from endplate.case.request import Inputs, Parameters
 from endplate.case.run import Tell, refuse_empty_plan, require_labels, silent
 from endplate.case.scan import Scan, read_scan
-from endplate.case.stage import IMPLANTS, PLAN, QUALITY, SPINE, Payload, StageView
+from endplate.case.stage import Payload, StageView
 from endplate.case.stages import stage_named
 from endplate.errors import InternalError, QualityGateError
 from endplate.imaging.scan_records import ScanCharacter

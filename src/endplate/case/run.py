@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from endplate.anatomy.model import Spine
+from endplate.case.case_files import CaseFiles
 from endplate.case.conductor import Conductor
 from endplate.case.folder import CaseFolder, create_case, open_case, read_manifest
 from endplate.case.gates import check_levels
 from endplate.case.manifest import MANIFEST_NAME
+from endplate.case.names import REPORT
 from endplate.case.request import Inputs, Parameters
-from endplate.case.stage import REPORT, CaseFiles
 from endplate.errors import InternalError, Interrupted, NoSafePlanError, QualityGateError, UsageError
 from endplate.planning.model import Plan
 

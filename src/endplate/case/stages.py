@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from endplate.case.case_files import SCALES
+from endplate.case.documents import document_bytes
 from endplate.case.hashing import sha256_bytes
-from endplate.case.scan import read_scan
-from endplate.case.stage import (
+from endplate.case.names import (
     ACTIONS,
     ARRIVAL,
     CEMENT,
@@ -25,7 +26,6 @@ from endplate.case.stage import (
     PROCEDURE,
     QUALITY,
     REPORT,
-    SCALES,
     SCAN,
     SCAN_FILES,
     SHEETS,
@@ -33,11 +33,9 @@ from endplate.case.stage import (
     STRENGTH,
     WARMTH,
     XRAYS,
-    Payload,
-    Stage,
-    StageView,
-    document_bytes,
 )
+from endplate.case.scan import read_scan
+from endplate.case.stage import Payload, Stage, StageView
 from endplate.errors import InternalError
 from endplate.imaging.volume import Volume
 from endplate.sources import Finding

@@ -95,7 +95,8 @@ def _label_from_clicks(case: Path) -> None:
     import numpy as np
 
     from endplate.anatomy.model import Spine
-    from endplate.case.stage import IMAGE, SPINE, read_document
+    from endplate.case.documents import read_document
+    from endplate.case.names import IMAGE, SPINE
     from endplate.imaging.read import read_grid
     from endplate.labelling.model import Seed
     from endplate.labelling.spine_labels import label_from_points

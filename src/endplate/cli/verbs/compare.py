@@ -26,8 +26,9 @@ def compare(
 
     Distances of entry, isthmus and tip and the angle between the axes, beside what two surgeons differ by.
     """
+    from endplate.case.documents import read_document
+    from endplate.case.names import PLAN
     from endplate.case.run import is_case
-    from endplate.case.stage import PLAN, read_document
     from endplate.cli.speech import console, print_json
     from endplate.planning import model
     from endplate.planning.compare import compare as compare_plans

@@ -118,9 +118,9 @@ def fracture_case(folder: Path, wanted: VirtualFracture, out: Path, *, tell: Tel
     QualityGateError
         The case has no CT or no labels, or the level is cut by the edge of the scan.
     """
+    from endplate.case.case_files import CaseFiles
     from endplate.case.folder import open_case
     from endplate.case.request import Parameters
-    from endplate.case.stage import CaseFiles
     from endplate.errors import QualityGateError
     from endplate.imaging.calibrate import calibration_of
     from endplate.synthetic.virtual_fracture import fracture_scan
@@ -156,21 +156,20 @@ def _write_case(out: Path, made: FracturedScan, scan: Scan, calibration: str | N
     from dataclasses import replace
 
     from endplate.case.conductor import Conductor
+    from endplate.case.documents import document_bytes
     from endplate.case.folder import create_case
     from endplate.case.hashing import sha256_bytes
     from endplate.case.manifest import InputRecord
-    from endplate.case.request import Parameters
-    from endplate.case.run import MEASURED
-    from endplate.case.stage import (
+    from endplate.case.names import (
         IMAGE,
         LABELS,
         ORGANS,
         SCAN,
         SCAN_FILES,
-        Payload,
-        StageView,
-        document_bytes,
     )
+    from endplate.case.request import Parameters
+    from endplate.case.run import MEASURED
+    from endplate.case.stage import Payload, StageView
     from endplate.case.stages import STAGES, stage_named
 
     new = replace(scan, image=made.image, labels=made.labels)

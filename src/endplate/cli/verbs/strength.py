@@ -296,8 +296,8 @@ def _options(
 
 def _of_case(folder: Path, level: str, wished: StrengthOptions, told: Any) -> StrengthDocument:
     """One level of a case, from the scan and the measurements that it keeps."""
+    from endplate.case.case_files import CaseFiles
     from endplate.case.folder import open_case
-    from endplate.case.stage import CaseFiles
     from endplate.errors import QualityGateError
     from endplate.imaging.calibrate import calibration_of
     from endplate.imaging.levels import parse_level
