@@ -15,12 +15,9 @@ from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.geometry import apply_affine
 from endplate.imaging.volume import LabelMap, Volume
-from endplate.mechanics.framed import framed_bone
-from endplate.mechanics.orient import Grid, grid_around, mean_over_voxels
+from endplate.mechanics.framed import framed_bone, under_grid
+from endplate.mechanics.orient import grid_around, mean_over_voxels
 from endplate.sources import Finding, finding, value
-
-CT_MARGIN_VOXELS = 3
-"""Voxels of the CT kept round the grid, so that interpolation at its rim sees them."""
 
 ROOM_VOXELS = 3
 """Voxels round the body, so that a breach has where to go."""
@@ -72,7 +69,9 @@ def body_bone(
     local_mm = axes.to_local(grid.points(np.zeros(3))).transpose(2, 1, 0, 3)
     depth, wall = _depths(local, local_mm)
     inside = depth > 0.0
-    density = np.clip(calibration.density_mgcc(_hu(image, grid)), 0.0, _most_mgcc())
+    density = np.clip(
+        calibration.density_mgcc(mean_over_voxels(under_grid(image, grid), grid)), 0.0, _most_mgcc()
+    )
     loss = vertebra.height_loss
     told: list[Finding] = []
     if not vertebra.complete:
@@ -169,17 +168,6 @@ def _nearest_wall(body: Mask) -> NDArray[np.int8]:
     nearest = ndimage.distance_transform_edt(~rim, return_distances=False, return_indices=True)
     found: NDArray[np.int8] = facing[tuple(nearest)][1:-1, 1:-1, 1:-1]
     return found
-
-
-def _hu(image: Volume, grid: Grid) -> FloatArray:
-    """Mean HU of each voxel of a grid, shape (nz, ny, nx)."""
-    nz, ny, nx = grid.shape
-    ends = np.array([[x, y, z] for x in (0, nx) for y in (0, ny) for z in (0, nz)], dtype=np.float64)
-    places = image.to_voxel(apply_affine(grid.affine, ends))
-    crop = image.crop(
-        np.floor(places.min(axis=0)) - CT_MARGIN_VOXELS, np.ceil(places.max(axis=0)) + CT_MARGIN_VOXELS
-    )
-    return mean_over_voxels(crop, grid)
 
 
 def _most_mgcc() -> float:

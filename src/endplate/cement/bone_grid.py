@@ -16,16 +16,13 @@ from endplate.anatomy.vertebra import LocalVertebra
 from endplate.errors import UsageError
 from endplate.imaging.geometry import FloatArray, apply_affine
 from endplate.imaging.volume import LabelMap, Volume
-from endplate.mechanics.framed import framed_bone
+from endplate.mechanics.framed import framed_bone, under_grid
 from endplate.mechanics.orient import Grid, grid_around, mean_over_voxels
 
 Mask = NDArray[np.bool_]
 
 HALF = 0.5
 """Share of a voxel that must be bone for it to be bone."""
-
-CT_MARGIN_VOXELS = 3
-"""Voxels of the CT kept round the grid, so that interpolation at its rim sees them."""
 
 RIMS_PERCENTILE = 90.0
 """The anterior wall is hollow: its rims are this percentile of the body's depth."""
@@ -146,7 +143,7 @@ def bone_grid(
     fine, body = local.grid, local.body.mask
     places = fine.low_mm + fine.step_mm * np.argwhere(body)
     grid = grid_around(axes, places.min(axis=0) - margin_mm, places.max(axis=0) + margin_mm, voxel_mm)
-    crop = _round(image, grid)
+    crop = under_grid(image, grid)
     ijk = np.stack(np.meshgrid(*(np.arange(n) for n in grid.shape[::-1]), indexing="ij"), axis=-1)
     world = apply_affine(grid.affine, ijk)
     local_mm = axes.to_local(world)
@@ -181,17 +178,7 @@ def resampled(grid: BoneGrid, mask: Volume) -> FloatArray:
     nx, ny, nz = grid.shape
     target = Grid(grid.affine, (nz, ny, nx), grid.step_mm)
     data = Volume(np.asarray(mask.data, dtype=np.float32), mask.affine)
-    return mean_over_voxels(_round(data, target), target).transpose(2, 1, 0)
-
-
-def _round(image: Volume, grid: Grid) -> Volume:
-    """The part of a volume that a grid covers."""
-    nz, ny, nx = grid.shape
-    ends = np.array([[x, y, z] for x in (0, nx) for y in (0, ny) for z in (0, nz)], dtype=np.float64)
-    places = image.to_voxel(apply_affine(grid.affine, ends))
-    return image.crop(
-        np.floor(places.min(axis=0)) - CT_MARGIN_VOXELS, np.ceil(places.max(axis=0)) + CT_MARGIN_VOXELS
-    )
+    return mean_over_voxels(under_grid(data, target), target).transpose(2, 1, 0)
 
 
 def _fine_index(local: LocalVertebra, local_mm: FloatArray) -> list[FloatArray]:

@@ -12,7 +12,12 @@ from endplate.anatomy.mask import label_field
 from endplate.anatomy.model import Spine, Vertebra
 from endplate.anatomy.vertebra import LocalVertebra, vertebra_in_frame
 from endplate.errors import UsageError
-from endplate.imaging.volume import LabelMap
+from endplate.imaging.geometry import apply_affine
+from endplate.imaging.volume import LabelMap, Volume
+from endplate.mechanics.orient import Grid
+
+MARGIN_VOXELS = 3
+"""Voxels of the CT kept round a grid, so that interpolation at its rim sees them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,3 +70,13 @@ def framed_bone(labels: LabelMap, spine: Spine, level: str) -> FramedBone:
     centre = vertebra.canal.centre_ras_mm
     seed = None if centre is None else np.asarray(centre)
     return FramedBone(vertebra, vertebra_in_frame(level, field, axes, canal_seed_ras_mm=seed))
+
+
+def under_grid(image: Volume, grid: Grid) -> Volume:
+    """The part of a volume that a grid covers, and a little more."""
+    nz, ny, nx = grid.shape
+    ends = np.array([[x, y, z] for x in (0, nx) for y in (0, ny) for z in (0, nz)], dtype=np.float64)
+    places = image.to_voxel(apply_affine(grid.affine, ends))
+    return image.crop(
+        np.floor(places.min(axis=0)) - MARGIN_VOXELS, np.ceil(places.max(axis=0)) + MARGIN_VOXELS
+    )

@@ -15,7 +15,7 @@ from endplate.errors import QualityGateError, UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.mechanics.caps import made_caps, room_for
-from endplate.mechanics.framed import FramedBone, framed_bone
+from endplate.mechanics.framed import FramedBone, framed_bone, under_grid
 from endplate.mechanics.orient import Grid, grid_around, mean_over_voxels
 from endplate.mechanics.pressing import StrengthOptions
 from endplate.mechanics.specimen import Specimen, specimen, without_fragments
@@ -23,9 +23,6 @@ from endplate.sources import finding
 
 HALF = 0.5
 """Share of a voxel that must be bone for it to be bone."""
-
-MARGIN_VOXELS = 3
-"""Voxels of the CT kept round a bone, so that interpolation at its surface sees them."""
 
 
 def vertebra_specimen(
@@ -66,7 +63,7 @@ def vertebra_specimen(
     grid = _grid([found], found.axes, step, whole=options.whole)
     body = _share(found, grid, body=True) >= HALF
     bone = (_share(found, grid, body=False) >= HALF) | body if options.whole else body
-    density = calibration.density_mgcc(_hu(image, grid))
+    density = calibration.density_mgcc(mean_over_voxels(under_grid(image, grid), grid))
     made = specimen(density, bone.astype(np.int64), (1,), options.caps, (step,) * 3, grid.affine, body=body)
     told = list(made.findings)
     if not found.vertebra.complete:
@@ -125,7 +122,7 @@ def segment_specimen(
     bone: NDArray[np.bool_] = np.logical_or.reduce(bodies)
     room = room_for(options.caps, step)
     pad = ((room, room), (0, 0), (0, 0))
-    density = np.clip(calibration.density_mgcc(_hu(image, grid)), 0.0, None)
+    density = np.clip(calibration.density_mgcc(mean_over_voxels(under_grid(image, grid), grid)), 0.0, None)
     bone, discs, density = np.pad(bone, pad), np.pad(discs, pad), np.pad(density, pad)
     first, last = np.pad(bodies[0], pad), np.pad(bodies[-1], pad)
     _, upper_cap = made_caps(bone, first, (step,) * 3, options.caps)
@@ -158,17 +155,6 @@ def _share(found: FramedBone, grid: Grid, *, body: bool) -> FloatArray:
     affine[:3, :3] = local.axes.rotation.T * local.grid.step_mm
     affine[:3, 3] = local.axes.to_world(local.grid.low_mm)
     return mean_over_voxels(Volume(mask.astype(np.float32), affine), grid)
-
-
-def _hu(image: Volume, grid: Grid) -> FloatArray:
-    """Mean HU of each voxel of a grid."""
-    nz, ny, nx = grid.shape
-    ends = np.array([[x, y, z] for x in (0, nx) for y in (0, ny) for z in (0, nz)], dtype=np.float64)
-    places = image.to_voxel(ends @ grid.affine[:3, :3].T + grid.affine[:3, 3])
-    crop = image.crop(
-        np.floor(places.min(axis=0)) - MARGIN_VOXELS, np.ceil(places.max(axis=0)) + MARGIN_VOXELS
-    )
-    return mean_over_voxels(crop, grid)
 
 
 def _between(upper: NDArray[np.bool_], lower: NDArray[np.bool_]) -> NDArray[np.bool_]:
