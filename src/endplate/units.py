@@ -18,3 +18,18 @@ MPA_PER_ATM = 0.101325
 
 MM_PER_INCH = 25.4
 """Millimetres in an inch (exact)."""
+
+M_PER_MM = 1e-3
+"""Metres in a millimetre."""
+
+PA_PER_MPA = 1e6
+"""Pascals in a megapascal."""
+
+KPA_PER_MPA = 1000.0
+"""Kilopascals in a megapascal."""
+
+N_PER_KN = 1000.0
+"""Newtons in a kilonewton."""
+
+S_PER_MIN = 60.0
+"""Seconds in a minute."""

@@ -13,13 +13,11 @@ from endplate.cement.rheology import CementLaw, checked_ages
 from endplate.devices.cannulas import cannulas, pick_gauge
 from endplate.errors import UsageError
 from endplate.sources import value
-from endplate.units import MM3_PER_ML
+from endplate.units import M_PER_MM, MM3_PER_ML, PA_PER_MPA
 
 FloatArray = NDArray[Any]
 
-M_PER_MM = 1e-3
 M3_S_PER_ML_MIN = 1e-6 / 60.0
-PA_PER_MPA = 1e6
 
 
 @dataclass(frozen=True)

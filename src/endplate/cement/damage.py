@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from endplate.errors import UsageError
 from endplate.sources import value
+from endplate.units import S_PER_MIN
 
 FloatArray = NDArray[Any]
-
-S_PER_MIN = 60.0
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from endplate.cement.compiled import kernel
 from endplate.cement.model import Medium
 from endplate.errors import InputError
 from endplate.imaging.geometry import FloatArray
+from endplate.units import M_PER_MM
 
-M_PER_MM = 1e-3
 SLACK = 32
 """Places behind the last plane: loops over registers of sixteen may run past the end."""
 

@@ -14,8 +14,7 @@ from endplate.cement.heat_box import Box, box_around
 from endplate.cement.heat_kernels import conduct, cure_step
 from endplate.cement.heat_model import FloatArray, HeatOptions, Mask, Tissue
 from endplate.sources import value
-
-M_PER_MM = 1e-3
+from endplate.units import M_PER_MM
 
 SHARE_OF_STABLE_STEP = 0.9
 """Of the longest time step at which explicit conduction is stable."""

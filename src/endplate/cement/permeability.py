@@ -8,9 +8,7 @@ import numpy as np
 
 from endplate.imaging.geometry import FloatArray
 from endplate.sources import value
-
-M_PER_MM = 1e-3
-"""Metres in a millimetre: permeabilities are in m², grids in mm."""
+from endplate.units import M_PER_MM
 
 HALF_LATTICE = 32
 """Cubes of random permeability on each side of the body's centre."""

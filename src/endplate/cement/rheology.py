@@ -18,10 +18,10 @@ from endplate.cement.curing import Cure, age_rate, class_cure
 from endplate.devices.cements import Cement, shipped_cements
 from endplate.errors import UsageError
 from endplate.sources import value
+from endplate.units import S_PER_MIN
 
 FloatArray = NDArray[Any]
 
-S_PER_MIN = 60.0
 
 KEPT = 32
 """Laws of site cements that are kept in memory."""

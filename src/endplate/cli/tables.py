@@ -14,11 +14,10 @@ from endplate.anatomy.model import HeightTriple, Spine, Vertebra
 from endplate.outcome.model import LevelOutcome, Treatment
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
 from endplate.sources import Finding
+from endplate.units import N_PER_KN, S_PER_MIN
 
 UNKNOWN = "–"
 
-SECONDS_PER_MINUTE = 60.0
-N_PER_KN = 1000.0
 
 LEAST_LEAK_ML = 0.005
 """Leaks below this are not told in a line."""
@@ -79,7 +78,7 @@ def show_treatment(out: Console, treatment: Treatment) -> None:
             out.print(f"  {line}", markup=False, soft_wrap=True)
     minutes = treatment.session.time_s
     if minutes is not None:
-        out.print(f"Procedure: {minutes / SECONDS_PER_MINUTE:.0f} min, simulated.", markup=False)
+        out.print(f"Procedure: {minutes / S_PER_MIN:.0f} min, simulated.", markup=False)
     show_findings(out, (*treatment.findings, *(one for level in treatment.levels for one in level.findings)))
 
 

@@ -16,10 +16,10 @@ from endplate.fluoroscopy.materials import material
 from endplate.fluoroscopy.spectrum import nearest_kvp, spectrum
 from endplate.fluoroscopy.view import View
 from endplate.sources import value
+from endplate.units import S_PER_MIN
 
 NGY_PER_UGY = 1000.0
 UGY_PER_MGY = 1000.0
-SECONDS_PER_MINUTE = 60.0
 MM2_PER_CM2 = 100.0
 MGY_PER_GY = 1000.0
 
@@ -57,7 +57,7 @@ class Exposure:
     @property
     def kerma_rate_mgy_min(self) -> float:
         """Air kerma rate at the reference point."""
-        return self.reference_kerma_ugy / UGY_PER_MGY * self.pulse_rate * SECONDS_PER_MINUTE
+        return self.reference_kerma_ugy / UGY_PER_MGY * self.pulse_rate * S_PER_MIN
 
     @property
     def area_product_rate_gycm2_min(self) -> float:
@@ -210,7 +210,7 @@ def _limit_ugy(view: View, from_source: float, rate: float) -> float:
     """Greatest kerma of a pulse at the reference point."""
     table = value("xray.kerma_rate_limit")
     where = view.source_detector_mm - float(table["from_detector_mm"])
-    per_pulse = float(table["mgy_min"]) * UGY_PER_MGY / SECONDS_PER_MINUTE / rate
+    per_pulse = float(table["mgy_min"]) * UGY_PER_MGY / S_PER_MIN / rate
     return float(per_pulse * (where / from_source) ** 2)
 
 

@@ -33,8 +33,7 @@ from endplate.outcome.model import (
 )
 from endplate.procedure.document import LevelProcedure, ProcedureDocument
 from endplate.sources import Finding, finding, value
-
-KPA_PER_MPA = 1000.0
+from endplate.units import KPA_PER_MPA
 
 
 @dataclass(frozen=True, eq=False)

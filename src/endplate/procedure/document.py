@@ -15,8 +15,7 @@ from endplate.procedure.record import Played
 from endplate.procedure.stopping import stop
 from endplate.procedure.world import World
 from endplate.sources import Finding, finding
-
-PA_PER_MPA = 1e6
+from endplate.units import PA_PER_MPA
 
 
 class DoseReadOut(Document):

@@ -22,6 +22,7 @@ from endplate.procedure.model import Mix, Needle, NeedleKey, Observation, Sample
 from endplate.procedure.moving import STANDS, needle_at, pass_time, tell
 from endplate.procedure.world import LevelWorld, Tube, World
 from endplate.sources import finding
+from endplate.units import PA_PER_MPA, S_PER_MIN
 
 SMALL_ML = 1e-9
 """Less cement than this is none."""
@@ -29,8 +30,6 @@ SMALL_ML = 1e-9
 HALVINGS = 40
 """Steps in which the rate at the pressure limit is found."""
 
-S_PER_MIN = 60.0
-PA_PER_MPA = 1e6
 
 ARRIVED = 0.5
 """Saturation from which cement counts as having come."""

@@ -30,8 +30,7 @@ from endplate.procedure.model import NeedleKey, Observation
 from endplate.procedure.record import Line, Played, Recording, Stop, Tell
 from endplate.procedure.stopping import Watch, judge, stop
 from endplate.procedure.world import LevelWorld, World
-
-S_PER_MIN = 60.0
+from endplate.units import S_PER_MIN
 
 DONE_ML = 1e-6
 """A dose that is short by less than this is given."""

@@ -20,13 +20,13 @@ from endplate.report.closeup import PIXEL_MM, SAGITTAL_BEHIND_MM, SAGITTAL_MM, W
 from endplate.report.picture import Figure, Picture
 from endplate.report.scene import OUTLINE_PIXEL_MM, Scene
 from endplate.report.slicing import Plane, sample
+from endplate.units import N_PER_KN
 
 SHADES = ((0.005, "#ffd43b", "0.5 %"), (0.02, "#ff922b", "2 %"), (0.05, "#fa5252", "5 %"))
 """Plastic strain from which a shade begins, its colour and its name."""
 
 CHART_WIDTH, CHART_HEIGHT = 345.0, 285.0
 LEFT, RIGHT, TOP, FOOT = 54.0, 12.0, 16.0, 40.0
-NEWTON_PER_KN = 1000.0
 
 
 def strength_figures(
@@ -50,7 +50,7 @@ def curve_figure(found: StrengthDocument) -> Figure:
         + [load.load_n for load in found.factors]
     )
     across = Scale(0.0, 1.05 * found.curve[-1].shortening_mm, LEFT, CHART_WIDTH - RIGHT)
-    up = Scale(0.0, 1.12 * greatest / NEWTON_PER_KN, CHART_HEIGHT - FOOT, TOP)
+    up = Scale(0.0, 1.12 * greatest / N_PER_KN, CHART_HEIGHT - FOOT, TOP)
     horizontal_axis(drawing, across, CHART_HEIGHT - FOOT, about=4)
     drawing.text(
         (0.5 * (LEFT + CHART_WIDTH), CHART_HEIGHT - 6.0),
@@ -64,20 +64,20 @@ def curve_figure(found: StrengthDocument) -> Figure:
         drawing.text((LEFT - 6.0, up(tick) + 4.0), number(tick), size=11, anchor="end", fill=style.QUIET)
     drawing.text((4.0, TOP - 4.0), "kN", size=11, fill=style.INK)
     for load_n, names in _loads(found).items():
-        y = up(load_n / NEWTON_PER_KN)
+        y = up(load_n / N_PER_KN)
         drawing.line(
             (LEFT, y), (CHART_WIDTH - RIGHT, y), stroke=style.QUIET, stroke_width=1, stroke_dasharray="2 3"
         )
         words = ", ".join(names)
         drawing.text((CHART_WIDTH - RIGHT, y - 3.0), words, size=9.5, anchor="end", fill=style.QUIET)
     points = [(across(0.0), up(0.0))]
-    points += [(across(one.shortening_mm), up(one.force_n / NEWTON_PER_KN)) for one in found.curve]
+    points += [(across(one.shortening_mm), up(one.force_n / N_PER_KN)) for one in found.curve]
     drawing.polyline(points, stroke=style.MEASURED, stroke_width=2)
     for point in points[1:]:
         dot(drawing, point, colour=style.MEASURED, radius=3.0)
     legend = [(style.MEASURED, "● intact bone of this density")]
     if found.broken is not None and found.broken.strength_n is not None:
-        at = (across(found.curve[-1].shortening_mm), up(found.broken.strength_n / NEWTON_PER_KN))
+        at = (across(found.curve[-1].shortening_mm), up(found.broken.strength_n / N_PER_KN))
         diamond(drawing, at, colour=style.FLAGGED)
         legend.append((style.FLAGGED, "◆ greatest force with the band of broken bone"))
     caption = (
@@ -203,8 +203,8 @@ def loads_table(found: StrengthDocument) -> Table:
 
 
 def _kn(newton: float | None) -> str:
-    return DASH if newton is None else number(newton / NEWTON_PER_KN, 2)
+    return DASH if newton is None else number(newton / N_PER_KN, 2)
 
 
 def _kn_interval(ends: tuple[float, float] | None) -> str:
-    return DASH if ends is None else interval(ends[0] / NEWTON_PER_KN, ends[1] / NEWTON_PER_KN, digits=2)
+    return DASH if ends is None else interval(ends[0] / N_PER_KN, ends[1] / N_PER_KN, digits=2)

@@ -25,8 +25,7 @@ from endplate.report.treat_tables import (
 )
 from endplate.report.treat_warmth import warmth_figures
 from endplate.sources import Finding
-
-SECONDS_PER_MINUTE = 60.0
+from endplate.units import S_PER_MIN
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,9 @@ def timeline_table(treatment: Treatment | None) -> Table | None:
         return None
     rows = []
     for one in treatment.session.timeline:
-        when = number(one.time_s / SECONDS_PER_MINUTE)
+        when = number(one.time_s / S_PER_MIN)
         if one.until_s is not None:
-            when = interval(one.time_s / SECONDS_PER_MINUTE, one.until_s / SECONDS_PER_MINUTE)
+            when = interval(one.time_s / S_PER_MIN, one.until_s / S_PER_MIN)
         rows.append(Row(when, (Cell(one.level or ""), Cell(one.what))))
     dose = treatment.session.dose
     note = f"Whole procedure {quantity(_minutes(treatment.session.time_s), 'min', 0)}."
@@ -160,4 +159,4 @@ def _section(
 
 
 def _minutes(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / SECONDS_PER_MINUTE
+    return None if seconds is None else seconds / S_PER_MIN

@@ -11,12 +11,11 @@ from endplate.papers.words import number
 from endplate.procedure.model import Sample
 from endplate.report import style
 from endplate.report.picture import Figure
+from endplate.units import N_PER_KN, S_PER_MIN
 
 WIDTH, HEIGHT = 345.0, 300.0
 LEFT, RIGHT, TOP = 46.0, 14.0, 20.0
 GAP, FOOT = 26.0, 40.0
-SECONDS_PER_MINUTE = 60.0
-NEWTON_PER_KN = 1000.0
 
 DELIVERED, BONE, LEAKED = style.MEASURED, "#009e73", style.FLAGGED
 """Lines of the volumes; they also differ in their dashes."""
@@ -40,7 +39,7 @@ def injection_figure(level: str, cement: CementOutcome) -> Figure | None:
     if len(curve) < 2 or not curve[-1].at_s > curve[0].at_s:
         return None
     drawing = Drawing(WIDTH, HEIGHT, alt=f"Pressure and volumes over time of the injection into {level}.")
-    start, end = (point.at_s / SECONDS_PER_MINUTE for point in (curve[0], curve[-1]))
+    start, end = (point.at_s / S_PER_MIN for point in (curve[0], curve[-1]))
     across = Scale(start, end, LEFT, WIDTH - RIGHT)
     middle = TOP + 0.42 * (HEIGHT - TOP - FOOT - GAP)
     pressure = Scale(0.0, _top([point.pressure_mpa for point in curve], 0.1), middle, TOP)
@@ -52,7 +51,7 @@ def injection_figure(level: str, cement: CementOutcome) -> Figure | None:
     drawing.text(at, "minutes since the skin was punctured", size=11, anchor="middle", fill=style.INK)
     for side, dash in SIDES:
         for points in _runs([one for one in curve if one.side == side]):
-            places = [(across(one.at_s / SECONDS_PER_MINUTE), pressure(one.pressure_mpa)) for one in points]
+            places = [(across(one.at_s / S_PER_MIN), pressure(one.pressure_mpa)) for one in points]
             drawing.polyline(places, stroke=style.INK, stroke_width=1.6, stroke_dasharray=dash)
     lines: tuple[tuple[list[float], str, str | None], ...] = (
         ([one.delivered_ml for one in curve], DELIVERED, None),
@@ -61,8 +60,7 @@ def injection_figure(level: str, cement: CementOutcome) -> Figure | None:
     )
     for heights, colour, dash in lines:
         line = [
-            (across(one.at_s / SECONDS_PER_MINUTE), volume(height))
-            for one, height in zip(curve, heights, strict=True)
+            (across(one.at_s / S_PER_MIN), volume(height)) for one, height in zip(curve, heights, strict=True)
         ]
         drawing.polyline(line, stroke=colour, stroke_width=2, stroke_dasharray=dash)
     caption = (
@@ -103,7 +101,7 @@ def strength_figure(level: str, found: StrengthOutcome) -> Figure | None:
 
 def _bars(drawing: Drawing, top: float, words: str, numbers: tuple[float | None, ...]) -> None:
     """One panel: three rows about a common scale."""
-    before, derated, bonded, whole = (None if one is None else one / NEWTON_PER_KN for one in numbers)
+    before, derated, bonded, whole = (None if one is None else one / N_PER_KN for one in numbers)
     known = [one for one in (before, derated, bonded, whole) if one is not None]
     scale = Scale(0.0, _top(known, 0.1), 86.0, WIDTH - ROOM)
     rows: tuple[tuple[str, str, float | None], ...] = (
