@@ -11,12 +11,13 @@ from scipy import ndimage
 from endplate.cement.bone_grid import BoneGrid
 from endplate.cement.defects import LostShell, crack_m2
 from endplate.cement.model import ROUTES
-from endplate.cement.permeability import M_PER_MM, slit_m2, tube_m2
+from endplate.cement.permeability import slit_m2, tube_m2
 from endplate.cement.structures import Places
 from endplate.cement.veins import Channel, away_mm
 from endplate.errors import UsageError
 from endplate.imaging.geometry import FloatArray
 from endplate.sources import value
+from endplate.units import M_PER_MM
 
 Mask = NDArray[np.bool_]
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from endplate.anatomy.axes import unit
 from endplate.cement.bone_grid import BoneGrid
-from endplate.cement.permeability import M_PER_MM
 from endplate.imaging.geometry import FloatArray
 from endplate.sources import value
+from endplate.units import M_PER_MM
 
 Mask = NDArray[np.bool_]
 
