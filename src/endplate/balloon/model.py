@@ -29,6 +29,10 @@ Wall = Literal["anterior", "posterior", "lateral", "superior", "inferior"]
 
 WALLS: tuple[Wall, ...] = ("anterior", "posterior", "lateral", "superior", "inferior")
 
+HeightName = Literal["anterior", "middle", "posterior"]
+
+HEIGHT_NAMES: tuple[HeightName, ...] = ("anterior", "middle", "posterior")
+
 Stop = Literal[
     "operator",
     "maximum volume",
@@ -301,6 +305,14 @@ class Inflation(Document):
     """What the law and its bounds are, in words."""
     cavity_ml: float
     body_volume_ml: float
+    heights_mm: HeightTriple
+    """On the scan."""
+    expected_heights_mm: HeightTriple
+    """Of an unbroken body."""
+    uncertainty_mm: HeightTriple
+    """How sure the expectation is."""
+    lost_most: HeightName
+    """Which height was lost most: that of which a single gain is told."""
     gains: Gains
     bone_mineral_error: float
     """|bone mineral after − before| / before, over the body."""

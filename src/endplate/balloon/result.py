@@ -8,7 +8,7 @@ from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import HeightTriple, Side
 from endplate.balloon.heights import triple
 from endplate.balloon.inflate import Site
-from endplate.balloon.model import Cavity, Gains, Inflation, State, Step, Stop
+from endplate.balloon.model import HEIGHT_NAMES, Cavity, Gains, Inflation, State, Step, Stop
 from endplate.sources import finding, value
 
 BAND = "crushable foam; plain crushing stress below, Hill's cavity in bone of constant volume (J2) above"
@@ -43,6 +43,10 @@ def document(site: Site, state: State) -> Inflation:
         pressure_band=BAND,
         cavity_ml=round(float(np.count_nonzero(state.cavity)) * site.bone.voxel_ml, 6),
         body_volume_ml=round(site.bone.volume_ml, 6),
+        heights_mm=site.bone.heights_mm,
+        expected_heights_mm=site.bone.expected_heights_mm,
+        uncertainty_mm=site.bone.uncertainty_mm,
+        lost_most=HEIGHT_NAMES[site.room.main],
         gains=Gains(
             posture=triple(site.room.posture_mm),
             inflated=_greatest(site, state.steps),
@@ -83,7 +87,7 @@ def bone_mineral_error(site: Site, state: State) -> float:
 
 def _greatest(site: Site, steps: tuple[Step, ...]) -> HeightTriple:
     """The gains of the step at which the height that was lost most stood highest."""
-    name = ("anterior", "middle", "posterior")[site.room.main]
+    name = HEIGHT_NAMES[site.room.main]
     if not steps:
         return triple(site.room.posture_mm)
     return max(steps, key=lambda step: getattr(step.gain_mm, name)).gain_mm
