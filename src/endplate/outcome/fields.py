@@ -34,12 +34,15 @@ class LevelFields:
         When cement came, s since the skin was punctured; NaN where it did not; ``None`` where that is not known.
     peak_c:
         Greatest temperature; ``None`` where heat was not followed.
+    cavity:
+        Share of each voxel that balloons took, 0–1; ``None`` where there were none.
     """
 
     affine: FloatArray
     fraction: NDArray[np.float64]
     arrival_s: NDArray[np.float64] | None = None
     peak_c: NDArray[np.float64] | None = None
+    cavity: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +57,14 @@ class CementMaps:
         float32, when cement came to a voxel; 0 where there is none in the end.
     peak_c:
         float32, greatest temperature; 0 where it was not computed.
+    cavity:
+        float32, balloons' share of each voxel where they held most, 0–1; ``None`` where there were none.
     """
 
     fraction: Volume
     arrival_s: Volume | None = None
     peak_c: Volume | None = None
+    cavity: Volume | None = None
 
 
 def cement_maps(levels: Sequence[LevelFields], target: Volume) -> CementMaps:
@@ -74,12 +80,11 @@ def cement_maps(levels: Sequence[LevelFields], target: Volume) -> CementMaps:
     fraction = np.zeros(target.shape, np.float32)
     arrival = np.zeros(target.shape, np.float32)
     peak = np.zeros(target.shape, np.float32)
+    cavity = np.zeros(target.shape, np.float32)
     for level in levels:
         low, high = _reach(level, target)
         box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        share = np.mean(
-            [_sampled(level.fraction, level, target, low, high, shift) for shift in _shifts()], axis=0
-        )
+        share = _share(level.fraction, level, target, low, high)
         fraction[box] = np.clip(fraction[box] + share, 0.0, 1.0)
         if level.arrival_s is not None:
             came = _sampled(_everywhere(level.arrival_s), level, target, low, high)
@@ -89,10 +94,13 @@ def cement_maps(levels: Sequence[LevelFields], target: Volume) -> CementMaps:
             # A point that is only partly within the grid would be an average with nothing.
             inside = _sampled(np.ones(level.peak_c.shape), level, target, low, high) > 1.0 - 1e-9
             peak[box] = np.maximum(peak[box], np.where(inside, warm, 0.0))
+        if level.cavity is not None:
+            cavity[box] = np.clip(cavity[box] + _share(level.cavity, level, target, low, high), 0.0, 1.0)
     return CementMaps(
         Volume(fraction, target.affine),
         Volume(arrival, target.affine) if any(one.arrival_s is not None for one in levels) else None,
         Volume(peak, target.affine) if any(one.peak_c is not None for one in levels) else None,
+        Volume(cavity, target.affine) if any(one.cavity is not None for one in levels) else None,
     )
 
 
@@ -105,6 +113,18 @@ def _reach(level: LevelFields, target: Volume) -> tuple[NDArray[np.int64], NDArr
     low = np.clip(np.floor(voxel.min(axis=0)).astype(np.int64) - MARGIN_VOXELS, 0, shape)
     high = np.clip(np.ceil(voxel.max(axis=0)).astype(np.int64) + MARGIN_VOXELS + 1, low, shape)
     return low, high
+
+
+def _share(
+    field: NDArray[np.float64],
+    level: LevelFields,
+    target: Volume,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """A share of volume, as its mean over points within each voxel of the box."""
+    parts = [_sampled(field, level, target, low, high, shift) for shift in _shifts()]
+    return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 
 
 def _shifts() -> list[FloatArray]:

@@ -9,28 +9,66 @@ from typing import Literal
 
 from pydantic import Field
 
-from endplate.anatomy.model import Document
+from endplate.anatomy.model import Document, HeightTriple, Side
+from endplate.balloon.model import HeightName, Pressure
+from endplate.balloon.model import Step as InflationStep
 from endplate.cement.model import ROUTES
 from endplate.procedure.model import Sample
 from endplate.sources import Finding
 
+StageName = Literal["scan", "posture", "inflated", "deflated", "final"]
+
 
 class HeightGain(Document):
-    """Gain of height at the stages of a balloon, mm."""
+    """Gain of the height that was lost most at the stages of a kyphoplasty, mm above the scan."""
 
     posture: float | None = None
+    """By positioning alone: an input, not a prediction."""
     inflated: float | None = None
+    """The greatest, with balloons inflated."""
     deflated: float | None = None
     final: float | None = None
+    """With cement: it holds what deflation left, and lifts nothing."""
+
+
+class HeightStage(Document):
+    """The body's heights at one stage of a kyphoplasty."""
+
+    name: StageName
+    heights_mm: HeightTriple
+    wedge_angle_deg: float | None
 
 
 class BalloonOutcome(Document):
-    """What a balloon did."""
+    """What the balloons of one level did."""
 
     volume_ml: float | None
+    """Most that all of them held together."""
     peak_pressure_mpa: float | None
     cavity_ml: float | None
     height_gain_mm: HeightGain
+
+    balloons: dict[Side, str] = Field(default_factory=dict)
+    """Names in the catalogue."""
+    volumes_ml: dict[Side, float] = Field(default_factory=dict)
+    """Most that each held."""
+    stopped: dict[Side, str] = Field(default_factory=dict)
+    """Why each inflation ended."""
+    pressure_band_mpa: Pressure | None = None
+    """The greatest pressure by the law and by its bounds."""
+    pressure_band: str = ""
+    """What the law and its bounds are, in words."""
+    gain_of: HeightName | None = None
+    """Which height ``height_gain_mm`` is told of: the one that was lost most."""
+    stages: tuple[HeightStage, ...] = ()
+    """From the scan on, in their order."""
+    expected_heights_mm: HeightTriple | None = None
+    uncertainty_mm: HeightTriple | None = None
+    """How sure the expectation is."""
+    steps: tuple[InflationStep, ...] = ()
+    """Volume, pressure, heights and distances to the walls after each step."""
+    bone_mineral_error: float | None = None
+    """|bone mineral after − before| / before, over the body."""
 
 
 class Leaks(Document):
