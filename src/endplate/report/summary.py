@@ -47,7 +47,7 @@ def summarise(inputs: ReportInputs, level: str) -> LevelSummary:
         return LevelSummary(level, found.text, (), (), None, shown=False)
     notes = [found.text for found in level_notes(planned, level)]
     treated = None if inputs.treatment is None else inputs.treatment.find(level)
-    facts = (*_facts(vertebra), *treat_facts(treated))
+    facts = (*_facts(vertebra), *treat_facts(treated, planned))
     return LevelSummary(level, verdict(vertebra), facts, tuple(notes), vertebra.fracture.flagged, shown=True)
 
 

@@ -1,4 +1,4 @@
-"""The pages of a simulated treatment: where the cement went, by which ways it left, how warm and how strong."""
+"""The pages of a simulated treatment: what balloons did, where the cement went and left, how warm and how strong."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from endplate.papers.table import Cell, Row, Table
 from endplate.papers.words import interval, number, quantity
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
 from endplate.report import treat_cuts
+from endplate.report.balloon_pages import BalloonPart, balloon_part
 from endplate.report.picture import Figure
 from endplate.report.scene import Scene
 from endplate.report.treat_charts import injection_figure, strength_figure
@@ -38,6 +39,8 @@ class TreatSection:
         The level.
     verdict:
         What happened, in a few sentences.
+    balloon:
+        What its balloons did; ``None`` without.
     cuts, stages, curves, warmth, strength:
         Pictures: cement in three planes, in 3-D over time, pressure and volumes, temperatures, before and after.
     fill, leaks, bands:
@@ -50,6 +53,7 @@ class TreatSection:
 
     name: str
     verdict: tuple[str, ...]
+    balloon: BalloonPart | None
     cuts: list[Figure]
     cut_legend: tuple[tuple[str, str], ...]
     stages: list[Figure]
@@ -139,10 +143,14 @@ def _section(
             stages = relief_figures(scene, vertebra, maps.fraction, maps.arrival_s, cement.curve, paths)
             if maps.peak_c is not None and cement.heat is not None:
                 warm = warmth_figures(scene, vertebra, maps.peak_c, parts)
+    balloon = None
+    if level.balloon is not None:
+        balloon = balloon_part(scene, vertebra, plan, level.level, level.balloon, maps)
     heat = None if cement is None or cement.heat is None else heat_table(level.level, cement.heat)
     return TreatSection(
         name=level.level,
-        verdict=verdict(level),
+        verdict=verdict(level, plan),
+        balloon=balloon,
         cuts=cuts,
         cut_legend=legend,
         stages=stages,

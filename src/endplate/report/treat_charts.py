@@ -42,10 +42,10 @@ def injection_figure(level: str, cement: CementOutcome) -> Figure | None:
     start, end = (point.at_s / S_PER_MIN for point in (curve[0], curve[-1]))
     across = Scale(start, end, LEFT, WIDTH - RIGHT)
     middle = TOP + 0.42 * (HEIGHT - TOP - FOOT - GAP)
-    pressure = Scale(0.0, _top([point.pressure_mpa for point in curve], 0.1), middle, TOP)
-    volume = Scale(0.0, _top([point.delivered_ml for point in curve], 0.5), HEIGHT - FOOT, middle + GAP)
-    _grid(drawing, pressure, "MPa")
-    _grid(drawing, volume, "ml")
+    pressure = Scale(0.0, top_of([point.pressure_mpa for point in curve], 0.1), middle, TOP)
+    volume = Scale(0.0, top_of([point.delivered_ml for point in curve], 0.5), HEIGHT - FOOT, middle + GAP)
+    grid(drawing, pressure, "MPa")
+    grid(drawing, volume, "ml")
     horizontal_axis(drawing, across, HEIGHT - FOOT, about=5)
     at = (0.5 * (LEFT + WIDTH - RIGHT), HEIGHT - 6.0)
     drawing.text(at, "minutes since the skin was punctured", size=11, anchor="middle", fill=style.INK)
@@ -103,7 +103,7 @@ def _bars(drawing: Drawing, top: float, words: str, numbers: tuple[float | None,
     """One panel: three rows about a common scale."""
     before, derated, bonded, whole = (None if one is None else one / N_PER_KN for one in numbers)
     known = [one for one in (before, derated, bonded, whole) if one is not None]
-    scale = Scale(0.0, _top(known, 0.1), 86.0, WIDTH - ROOM)
+    scale = Scale(0.0, top_of(known, 0.1), 86.0, WIDTH - ROOM)
     rows: tuple[tuple[str, str, float | None], ...] = (
         ("before", BEFORE, before),
         ("with cement", AFTER, bonded if bonded is not None else derated),
@@ -143,15 +143,15 @@ def _runs(curve: Sequence[Sample]) -> list[list[Sample]]:
     return runs
 
 
-def _top(values: Sequence[float], least: float) -> float:
+def top_of(values: Sequence[float], least: float) -> float:
     """Upper end of a scale that begins at zero."""
     return 1.12 * max([least, *values])
 
 
-def _grid(drawing: Drawing, up: Scale, unit: str) -> None:
-    """Lines across at round values, their numbers, and the unit."""
+def grid(drawing: Drawing, up: Scale, unit: str, *, right: float = RIGHT) -> None:
+    """Lines across at round values up to ``right`` of the edge, their numbers, and the unit."""
     for tick in up.ticks(4):
-        drawing.line((LEFT, up(tick)), (WIDTH - RIGHT, up(tick)), stroke=style.BAND, stroke_width=1)
+        drawing.line((LEFT, up(tick)), (WIDTH - right, up(tick)), stroke=style.BAND, stroke_width=1)
         digits = 0 if all(float(one).is_integer() for one in up.ticks(4)) else 1
         drawing.text(
             (LEFT - 6.0, up(tick) + 4.0), number(tick, digits), size=11, anchor="end", fill=style.QUIET

@@ -44,6 +44,8 @@ SMOOTH_SLABS = 2.0
 SHAFT_MM = 60.0
 """Drawn length of a needle outside the bone where the skin is not in view."""
 
+MOST_CEMENT = "where there is most cement"
+
 LEGEND = (
     (CEMENT, "cement in the vertebra"),
     (LEAK, "cement outside it"),
@@ -111,24 +113,24 @@ def cement_cuts(
     ]
 
 
-def planes(axes: Axes, parts: CementParts) -> list[tuple[str, str, Plane]]:
-    """The three planes, each where it cuts the most cement, with their names and where that is in words."""
+def planes(axes: Axes, parts: CementParts, most: str = MOST_CEMENT) -> list[tuple[str, str, Plane]]:
+    """The three planes, each where it cuts the most, with their names and where that is in words."""
     middle = _most_cut(axes, parts)
     aside = float((middle - axes.origin) @ axes.right)
     across = middle - aside * axes.right
     behind = BEHIND_MM * axes.anterior
     side = "right" if aside > 0.0 else "left"
-    where = f"{number(abs(aside))} mm {side} of the middle of the body, where there is most cement."
+    where = f"{number(abs(aside))} mm {side} of the middle of the body, {most}."
     return [
         (
             "axial",
-            "Where there is most cement.",
+            f"{most.capitalize()}.",
             Plane(across - behind, -axes.right, -axes.anterior, *AXIAL_MM),
         ),
         ("sagittal", where, Plane(middle - behind, -axes.anterior, -axes.superior, *SAGITTAL_MM)),
         (
             "coronal",
-            "Where there is most cement.",
+            f"{most.capitalize()}.",
             Plane(across, -axes.right, -axes.superior, *CORONAL_MM),
         ),
     ]

@@ -66,17 +66,20 @@ def relief_figures(
         return []
     moments = _moments(curve) if arrival is not None else [(None, "at the end")]
     figures = []
-    for words, plane in _views(axes, centre):
-        ids = (vertebra.label_id,)
-        bone = relief(scene.labels, vertebra.label_id, ids, plane, REACH_MM, PIXEL_MM)
+    for words, plane in views(axes, centre):
+        bone = bone_relief(scene.labels, vertebra, plane)
         for until_s, heading in moments:
-            came = _come(cement, arrival, until_s)
-            figures.append(_figure(scene, vertebra, came, bone, plane, words, heading, paths))
+            alt = f"Simulated cement in {vertebra.level} after {heading}, seen {words} through the bone."
+            picture = shine_through(scene, bone, _come(cement, arrival, until_s), plane, CEMENT_RGB, alt)
+            for path in paths:
+                draw_needle(picture, path)
+            mark_simulated(picture)
+            figures.append(picture.figure(words, heading=heading))
     return figures
 
 
-def _views(axes: Axes, centre: NDArray[np.float64]) -> list[tuple[str, Plane]]:
-    """From the front the patient's right is on the left, from the left side the front is."""
+def views(axes: Axes, centre: NDArray[np.float64]) -> list[tuple[str, Plane]]:
+    """Front and side: from the front the patient's right is on the left, from the left side the front is."""
     return [
         ("from the front", Plane(centre, -axes.right, -axes.superior, *SIZE_MM)),
         (
@@ -104,35 +107,45 @@ def _come(cement: Volume, arrival: Volume | None, until_s: float | None) -> Labe
     there = cement.data >= FULL
     if until_s is not None and arrival is not None:
         there = there & (arrival.data <= until_s)
-    return LabelMap(Volume(there.astype(np.uint8), cement.affine), "verse", True, "")
+    return as_label(there, cement)
 
 
-def _figure(
-    scene: Scene,
-    vertebra: Vertebra,
-    came: LabelMap,
-    bone: Relief,
-    plane: Plane,
-    words: str,
-    heading: str,
-    paths: Sequence[NeedlePath],
-) -> Figure:
-    alt = f"Simulated cement in {vertebra.level} after {heading}, seen {words} through the bone."
+def as_label(there: NDArray[np.bool_], like: Volume) -> LabelMap:
+    """A mask on a volume's grid as the label 1."""
+    return LabelMap(Volume(there.astype(np.uint8), like.affine), "verse", True, "")
+
+
+def bone_relief(labels: LabelMap, vertebra: Vertebra, plane: Plane) -> Relief:
+    """The chosen vertebra alone."""
+    return relief(labels, vertebra.label_id, (vertebra.label_id,), plane, REACH_MM, PIXEL_MM)
+
+
+def shine_through(
+    scene: Scene, bone: Relief, inside: LabelMap, plane: Plane, rgb: tuple[int, int, int], alt: str
+) -> Picture:
+    """A small picture of the bone with what lies inside shining through it.
+
+    Parameters
+    ----------
+    scene, bone, plane:
+        The report's labels, the relief of the bone, and the view of both.
+    inside:
+        What shines through, as the label 1; its colour is ``rgb``.
+    alt:
+        What the picture shows.
+    """
     picture = Picture(Scene(None, scene.labels), plane, width_px=WIDTH_PX, alt=alt, small=True)
-    seen = relief(came, 1, (1,), plane, REACH_MM, PIXEL_MM) if came.data.any() else None
-    uri = png.data_uri(png.encode(_colours(bone, seen)))
+    seen = relief(inside, 1, (1,), plane, REACH_MM, PIXEL_MM) if inside.data.any() else None
+    uri = png.data_uri(png.encode(_colours(bone, seen, rgb)))
     picture.drawing.image(uri, (0, 0), picture.drawing.width, picture.drawing.height)
-    for path in paths:
-        draw_needle(picture, path)
-    mark_simulated(picture)
-    return picture.figure(words, heading=heading)
+    return picture
 
 
-def _colours(bone: Relief, cement: Relief | None) -> NDArray[np.uint8]:
-    """RGB of bone with the cement shining through, shape (H, W, 3)."""
+def _colours(bone: Relief, inside: Relief | None, rgb: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """RGB of bone with what is inside shining through, shape (H, W, 3)."""
     there = np.isfinite(bone.depth_mm)[..., None]
     lit = np.where(there, THROUGH * np.array(BONE_RGB) * bone.light[..., None], np.array(EMPTY_RGB))
-    if cement is not None:
-        hit = np.isfinite(cement.depth_mm)[..., None]
-        lit = np.where(hit, np.array(CEMENT_RGB) * cement.light[..., None], lit)
+    if inside is not None:
+        hit = np.isfinite(inside.depth_mm)[..., None]
+        lit = np.where(hit, np.array(rgb) * inside.light[..., None], lit)
     return np.rint(lit).astype(np.uint8)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from endplate.outcome.model import CementOutcome, LevelOutcome, Treatment
 from endplate.papers.words import listed, number, percent, quantity
+from endplate.planning.model import LevelPlan
+from endplate.report.balloon_words import balloon_facts, balloon_verdict
 from endplate.report.treat_tables import ROUTE_WORDS, SHOWN_FROM_ML
 from endplate.sources import Finding
 
@@ -15,16 +17,27 @@ def treat_findings(treatment: Treatment | None) -> list[Finding]:
     return [*treatment.findings, *(one for level in treatment.levels for one in level.findings)]
 
 
-def treat_facts(level: LevelOutcome | None) -> list[tuple[str, str]]:
-    """Facts of the first page about a treated level; none without cement."""
-    if level is None or level.cement is None:
+def treat_facts(level: LevelOutcome | None, planned: LevelPlan | None = None) -> list[tuple[str, str]]:
+    """Facts of the first page about a treated level; none where neither balloon nor cement was given.
+
+    Parameters
+    ----------
+    level, planned:
+        What was simulated of the level, and its plan.
+    """
+    if level is None:
         return []
+    facts = []
+    if level.balloon is not None:
+        facts += balloon_facts(level.balloon, level.cement, planned)
+    if level.cement is None:
+        return facts
     cement, strength = level.cement, level.strength
-    facts = [
-        (
-            "Simulated cement",
-            f"{quantity(cement.in_bone_ml, 'ml')} in the bone, {percent(cement.fill_fraction)} of the body",
-        ),
+    where = f"{quantity(cement.in_bone_ml, 'ml')} in the bone"
+    if level.balloon is not None:
+        where += f" and {quantity(cement.in_cavity_ml, 'ml')} in the cavity"
+    facts += [
+        ("Simulated cement", f"{where}, {percent(cement.fill_fraction)} of the body"),
         ("Simulated leaks", _leak_words(cement)),
     ]
     low, high = strength.after_derated_n, strength.after_bonded_n
@@ -34,14 +47,22 @@ def treat_facts(level: LevelOutcome | None) -> list[tuple[str, str]]:
     return facts
 
 
-def verdict(level: LevelOutcome) -> tuple[str, ...]:
-    """What happened, in plain sentences."""
+def verdict(level: LevelOutcome, planned: LevelPlan | None = None) -> tuple[str, ...]:
+    """What happened, in plain sentences; what balloons did stands first."""
+    lifted = () if level.balloon is None else balloon_verdict(level.balloon, level.cement, planned)
+    return (*lifted, *_cement_verdict(level))
+
+
+def _cement_verdict(level: LevelOutcome) -> tuple[str, ...]:
     cement = level.cement
     if cement is None:
         return (f"No cement was given at {level.level}.",)
-    bone_ml = cement.in_bone_ml + cement.in_cavity_ml
+    body_ml = cement.in_bone_ml + cement.in_cavity_ml
+    held = f"{quantity(body_ml, 'ml')} are in the bone"
+    if level.balloon is not None:
+        held = f"{quantity(body_ml, 'ml')} are in the body, {quantity(cement.in_cavity_ml, 'ml')} of it in the cavity"
     fill = (
-        f"{quantity(cement.delivered_ml, 'ml')} left the syringes; {quantity(bone_ml, 'ml')} are in the bone, "
+        f"{quantity(cement.delivered_ml, 'ml')} left the syringes; {held}, "
         f"{percent(cement.fill_fraction)} of the body."
     )
     why = cement.stopped_text
