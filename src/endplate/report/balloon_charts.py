@@ -77,7 +77,7 @@ def heights_figure(level: str, found: BalloonOutcome) -> Figure | None:
         "a prediction."
     )
     legend = [(style.MEASURED, "height of the body")]
-    if found.expected_heights_mm is not None:
+    if any(_expected(found, part) is not None for part in parts):
         legend.append((EXPECTED, "expected of whole bone, 95 % interval shaded"))
     return Figure(drawing.markup("chart"), caption, "Heights, step by step", tuple(legend))
 
@@ -179,11 +179,12 @@ def _heights_panel(
     """One height along the places, with what is expected of it."""
     known = [(index, h) for index, one in enumerate(places) if (h := height_of(one.state, part)) is not None]
     heights = [height for _, height in known]
-    expected = None if found.expected_heights_mm is None else getattr(found.expected_heights_mm, part)
+    expected = _expected(found, part)
     sd = None if found.uncertainty_mm is None else getattr(found.uncertainty_mm, part)
     half = 0.0 if sd is None else float(value("report.sd_band")) * sd
     ends = heights if expected is None else [*heights, expected - half, expected + half]
     up = Scale(min(ends) - PAD_MM, max(ends) + PAD_MM, top + PANEL, top)
+    grid(drawing, up, f"{part} height, mm", right=HEIGHTS_RIGHT)
     if expected is not None:
         left, right = LEFT, WIDTH - HEIGHTS_RIGHT
         drawing.rect(
@@ -200,7 +201,6 @@ def _heights_panel(
             stroke_width=1.4,
             stroke_dasharray="6 3",
         )
-    grid(drawing, up, f"{part} height, mm", right=HEIGHTS_RIGHT)
     line = [(across(index), up(height)) for index, height in known]
     drawing.polyline(line, stroke=style.MEASURED, stroke_width=1.8)
     for (index, _), at in zip(known, line, strict=True):
@@ -208,6 +208,11 @@ def _heights_panel(
             dot(drawing, at, colour=style.MEASURED, radius=2.8)
         else:
             diamond(drawing, at, colour=style.MEASURED, radius=5.0)
+
+
+def _expected(found: BalloonOutcome, part: HeightName) -> float | None:
+    """The expected height; ``None`` where no neighbour tells it."""
+    return None if found.expected_heights_mm is None else getattr(found.expected_heights_mm, part)
 
 
 def _stage_axis(drawing: Drawing, places: list[_Place], across: Scale, y: float) -> None:
@@ -232,7 +237,7 @@ def _heights_alt(level: str, found: BalloonOutcome, parts: list[HeightName]) -> 
     places = _places(found)
     for part in parts:
         first, last = height_of(places[0].state, part), height_of(places[-1].state, part)
-        expected = None if found.expected_heights_mm is None else getattr(found.expected_heights_mm, part)
+        expected = _expected(found, part)
         words = f"{part} {number(first)} to {number(last)} mm"
         told.append(words if number(expected) == DASH else f"{words}, expected {number(expected)} mm")
     return f"Heights of {level} from the scan through inflation and deflation to the end: {'; '.join(told)}."

@@ -160,6 +160,6 @@ def _heights_note(found: BalloonOutcome) -> str:
             f"Deflation takes {quantity(lost, 'mm')} of the {told_height(found)} height{share}; that share of the "
             "lift is one calibrated number."
         )
-    if found.expected_heights_mm is not None:
+    if found.expected_heights_mm is not None and found.expected_heights_mm != HeightTriple():
         words.append("Expected: of whole bone, with its 95 % interval.")
     return " ".join(words)
