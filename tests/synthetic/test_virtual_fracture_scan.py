@@ -7,31 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from endplate.anatomy.assessment import assess
 from endplate.anatomy.model import Spine
 from endplate.errors import QualityGateError, UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.levels import VERSE_IDS
-from endplate.synthetic import GridSpec, Phantom, build_phantom, default_spec
+from endplate.synthetic import Phantom
 from endplate.synthetic.fracture_mass import mineral_mg
 from endplate.synthetic.virtual_fracture import FracturedScan, VirtualFracture, fracture_scan
 
 LINE = Calibration.line(0.8, -5.0)
 NUMBER = VERSE_IDS["L1"]
-
-
-@pytest.fixture(scope="module")
-def intact() -> tuple[Phantom, Spine]:
-    grid = GridSpec((1.2, 1.2, 1.0), margin_mm=8.0, psf_fwhm_mm=0.8, noise_hu=8.0)
-    made = build_phantom(default_spec(("T12", "L1", "L2")), grid)
-    return made, assess(made.labels, made.volume, LINE)
-
-
-@pytest.fixture(scope="module")
-def broken(intact: tuple[Phantom, Spine]) -> FracturedScan:
-    made, spine = intact
-    wanted = VirtualFracture("L1", "wedge", 0.35, cleft_ml=0.8, crack=True)
-    return fracture_scan(made.volume, made.labels, spine, wanted, LINE)
 
 
 def test_heights_and_mass_of_the_truth(intact: tuple[Phantom, Spine], broken: FracturedScan) -> None:
@@ -52,8 +37,8 @@ def test_heights_and_mass_of_the_truth(intact: tuple[Phantom, Spine], broken: Fr
     assert gas == pytest.approx(0.8, abs=0.25)
 
 
-def test_assess_reads_the_heights_back(broken: FracturedScan) -> None:
-    read = assess(broken.labels, broken.image, LINE).find("L1")
+def test_assess_reads_the_heights_back(broken: FracturedScan, broken_spine: Spine) -> None:
+    read = broken_spine.find("L1")
     assert read is not None
     assert read.fracture.flagged
     assert read.fracture.shape == "wedge"

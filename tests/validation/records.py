@@ -40,8 +40,8 @@ AROUND_CLICKS = (
 )
 """Modules of the labelling that bring points in or labels out."""
 
-VIRTUAL_FRACTURE = ("virtual_fracture*", "fracture_*")
-"""Modules that break a vertebra of a scan; the phantom does not use them."""
+VIRTUAL_FRACTURE = ("virtual_fracture*", "fracture_*", "restoration*")
+"""Modules that break a vertebra of a scan or restore its heights; the phantom does not use them."""
 
 GROUPS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "anatomy: geometry": (
