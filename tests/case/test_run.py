@@ -35,6 +35,7 @@ ALL_FILES = {
     "cement.nii.gz",
     "cement-time.nii.gz",
     "cement-warmth.nii.gz",
+    "cavity.nii.gz",
     "quality.json",
     "report.html",
     "sheets.html",
@@ -52,6 +53,7 @@ PLANNED_FILES = {
     "cement.nii.gz",
     "cement-time.nii.gz",
     "cement-warmth.nii.gz",
+    "cavity.nii.gz",
     "sheets.html",
 }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from endplate.anatomy.axes import Axes
 from endplate.anatomy.model import Canal, Implants, Lesion, Spine, Vertebra
-from endplate.cement.cavity import with_cavity
+from endplate.cement.cavity import Opening, with_cavity
 from endplate.cement.defects import Defect, lost_shell
 from endplate.cement.exits import Tract
 from endplate.cement.measures import in_canal_ml, measure_fill, toward_lung_ml
@@ -264,22 +264,45 @@ def test_a_needle_leaves_a_gap_back_to_its_entry() -> None:
         with_tracts(bone, (Tract((0.0, 0.0, 900.0), (0.0, 0.0, 950.0), 3.0),))
 
 
-def test_a_cavity_is_open_and_its_bone_lies_round_it() -> None:
-    bone = usual()
+def ball(bone: BoneModel, held: float = 0.0) -> tuple[np.ndarray, Opening]:
+    """Distance from the middle of a round cavity of 9 mm, with the bone round it half as solid again."""
     away = np.linalg.norm(bone.grid.local_mm - np.array([0.0, 4.0, 0.0]), axis=-1)
     share = np.clip((9.0 - away) / 2.0 + 0.5, 0.0, 1.0)
-    hollow = with_cavity(bone, share)
-    core = share == 1.0
+    denser = np.where((share < 1.0) & (away < 12.0), 1.5, 1.0)
+    return away, Opening(bone.medium.affine, share, held * share, denser)
+
+
+def test_a_cavity_is_open_and_the_bone_round_it_is_denser() -> None:
+    bone = usual()
+    away, opening = ball(bone)
+    hollow = with_cavity(bone, opening)
+    core = opening.cavity == 1.0
     assert (hollow.medium.porosity[core] == 1.0).all()
     assert (hollow.medium.permeability_m2[:, core] == 1e-6).all()
-    open_ = bone.medium.porosity > 0.0
-    before, after = ((1.0 - one.medium.porosity)[open_].sum() for one in (bone, hollow))
-    assert after == pytest.approx(before, rel=1e-6)
     shell = (away > 10.5) & (away < 11.0) & ~bone.veins
-    assert (hollow.medium.porosity[shell] < bone.medium.porosity[shell]).all()
+    before, after = (1.0 - one.medium.porosity[shell] for one in (bone, hollow))
+    assert after == pytest.approx(1.5 * before)
     assert (hollow.medium.permeability_m2[0][shell] < bone.medium.permeability_m2[0][shell]).all()
-    with pytest.raises(UsageError, match="grid"):
-        with_cavity(bone, share[1:])
+    far = away > 13.0
+    assert (hollow.medium.porosity[far] == bone.medium.porosity[far]).all()
+    finer = opening.onto(
+        bone.medium.affine @ np.diag([0.5, 0.5, 0.5, 1.0]), tuple(2 * n for n in opening.cavity.shape)
+    )
+    assert with_cavity(bone, finer).cavity == pytest.approx(hollow.cavity)
+    with pytest.raises(UsageError, match="No part"):
+        with_cavity(bone, replace(opening, cavity=np.zeros(bone.medium.shape)))
+
+
+def test_no_cement_goes_where_a_balloon_still_is() -> None:
+    bone = usual()
+    _, opening = ball(bone, held=1.0)
+    full = with_cavity(bone, opening)
+    core = opening.cavity == 1.0
+    assert not full.medium.porosity[core].any()
+    assert not full.medium.permeability_m2[:, core].any()
+    assert not full.cavity.any()
+    empty_again = with_cavity(bone, replace(opening, held=0.0 * opening.held))
+    assert (empty_again.medium.porosity[core] == 1.0).all()
 
 
 def test_what_a_fill_measures() -> None:

@@ -25,8 +25,9 @@ from endplate.outcome.fields import cement_maps
 from endplate.outcome.model import BandSet, LevelOutcome, StrengthOutcome
 from endplate.outcome.treatment import TreatedLevel, treatment
 from endplate.planning import PlanOptions, plan_levels
-from endplate.procedure.build import Scene, WorldOptions, build_world
+from endplate.procedure.build import WorldOptions, build_world
 from endplate.procedure.document import procedure_document
+from endplate.procedure.scene import Scene
 from endplate.procedure.script import play_plan
 from endplate.synthetic import FractureSpec, GridSpec, build_phantom, default_spec
 

@@ -6,9 +6,11 @@ import numpy as np
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import HeightTriple, Side
+from endplate.balloon.documents import HEIGHT_NAMES, Gains, Inflation, Step
 from endplate.balloon.heights import triple
 from endplate.balloon.inflate import Site
-from endplate.balloon.model import HEIGHT_NAMES, Cavity, Gains, Inflation, State, Step, Stop
+from endplate.balloon.options import Stop
+from endplate.balloon.state import Cavity, State
 from endplate.sources import finding, value
 
 BAND = "crushable foam; plain crushing stress below, Hill's cavity in bone of constant volume (J2) above"
@@ -46,6 +48,8 @@ def document(site: Site, state: State) -> Inflation:
         heights_mm=site.bone.heights_mm,
         expected_heights_mm=site.bone.expected_heights_mm,
         uncertainty_mm=site.bone.uncertainty_mm,
+        wedge_angle_deg=site.bone.wedge_deg,
+        line_distance_mm=round(float(site.bone.windows[0, 1] - site.bone.windows[2, 1]), 6),
         lost_most=HEIGHT_NAMES[site.room.main],
         gains=Gains(
             posture=triple(site.room.posture_mm),

@@ -13,6 +13,7 @@ from endplate.anatomy.model import Spine
 from endplate.case.documents import DocumentT, read_document
 from endplate.case.names import (
     ARRIVAL,
+    CAVITY,
     CEMENT,
     FAILURE,
     FILL,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from endplate.procedure.document import ProcedureDocument
     from endplate.procedure.saved import SavedFill
 
-SCALES = {CEMENT: 1000.0, ARRIVAL: 1.0, WARMTH: 10.0}
+SCALES = {CEMENT: 1000.0, ARRIVAL: 1.0, WARMTH: 10.0, CAVITY: 1000.0}
 """Grey values a unit in the maps of cement: thousandths of a voxel, seconds, tenths of a degree."""
 
 ReadT = TypeVar("ReadT")
@@ -253,10 +254,12 @@ class CaseFiles:
     def _read_cement(self) -> CementMaps:
         from endplate.outcome.fields import CementMaps
 
-        fraction, arrival, warmth = (self._read_map(name) for name in (CEMENT, ARRIVAL, WARMTH))
+        fraction, arrival, warmth, cavity = (
+            self._read_map(name) for name in (CEMENT, ARRIVAL, WARMTH, CAVITY)
+        )
         if fraction is None:
             raise InternalError("case-cement-missing", "The case has no cement.", do="Please report this.")
-        return CementMaps(fraction, arrival, warmth)
+        return CementMaps(fraction, arrival, warmth, cavity)
 
     def _read_map(self, name: str) -> Volume | None:
         from endplate.imaging.read import read_grid

@@ -20,6 +20,7 @@ OUTCOME = "scenarios/planned/outcome.json"
 CEMENT = "cement.nii.gz"
 ARRIVAL = "cement-time.nii.gz"
 WARMTH = "cement-warmth.nii.gz"
+CAVITY = "cavity.nii.gz"
 REPORT = "report.html"
 SHEETS = "sheets.html"
 

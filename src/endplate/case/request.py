@@ -67,6 +67,10 @@ class Inputs:
         return {name: input_record(path) for name, path in named if path is not None}
 
 
+LARGEST_STEP_ML = 0.5
+"""Steps of an inflation, where the rules round volumes more coarsely."""
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Everything that shapes a result besides the inputs; all plain JSON values.
@@ -98,6 +102,8 @@ class Parameters:
     """Name of the cement to inject instead of the planned one."""
     cement_voxel_mm: float | None = None
     """Edge of the voxels in which cement flows."""
+    posture: str | None = None
+    """Height gained by positioning: ``published`` (where not given), ``none``, or ``A,M,P`` in mm."""
     members: int | None = None
     """Runs of an ensemble in which the plan is played beside; ``None``: none."""
     title: str = ""
@@ -109,6 +115,8 @@ class Parameters:
         self.plan_options()
         self.rules()
         self.band_options()
+        if self.posture is not None:
+            self.world_options()
         if self.cement is not None and self.cement not in self.catalogue().cements:
             raise UsageError(
                 "cement-unknown",
@@ -145,14 +153,27 @@ class Parameters:
 
     def world_options(self) -> WorldOptions:
         """How finely and under which rules a procedure is played."""
+        from endplate.balloon.model import Options as Inflation
+        from endplate.procedure.balloon_bone import BalloonOptions
         from endplate.procedure.build import WorldOptions
+        from endplate.procedure.posture import posture_of
 
         quick = WorldOptions().quick()
-        share = self.rules().cement.stop_at_posterior
-        bone = quick.bone
+        rules, bone = self.rules(), quick.bone
         if self.cement_voxel_mm is not None:
             bone = replace(bone, voxel_mm=self.cement_voxel_mm)
-        return replace(quick, bone=bone, settings=replace(quick.settings, stop_posterior_share=share))
+        return replace(
+            quick,
+            bone=bone,
+            settings=replace(quick.settings, stop_posterior_share=rules.cement.stop_at_posterior),
+            balloon=BalloonOptions(
+                Inflation(
+                    posture=posture_of(self.posture),
+                    step_ml=min(rules.balloon.volume_step_ml, LARGEST_STEP_ML),
+                ),
+                rules,
+            ),
+        )
 
     def band_options(self) -> BandOptions | None:
         """The ensemble asked for; ``None``: none."""

@@ -12,6 +12,7 @@ from endplate.anatomy.model import Spine
 from endplate.case.case_files import Results
 from endplate.case.names import (
     ARRIVAL,
+    CAVITY,
     CEMENT,
     FAILURE,
     FILL,
@@ -168,7 +169,7 @@ class StageView:
     @property
     def cement(self) -> CementMaps | None:
         """Its cement on the CT's grid."""
-        self._declared(CEMENT, ARRIVAL, WARMTH)
+        self._declared(CEMENT, ARRIVAL, WARMTH, CAVITY)
         return self.files.cement
 
     def _declared(self, *names: str) -> None:

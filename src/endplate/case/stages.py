@@ -14,6 +14,7 @@ from endplate.case.hashing import sha256_bytes
 from endplate.case.names import (
     ACTIONS,
     ARRIVAL,
+    CAVITY,
     CEMENT,
     FAILURE,
     FILL,
@@ -43,7 +44,7 @@ from endplate.sources import Finding
 if TYPE_CHECKING:
     from endplate.anatomy.implants import ImplantMap
     from endplate.outcome.model import Treatment
-    from endplate.procedure.build import Scene
+    from endplate.procedure.scene import Scene
 
 
 def scan(view: StageView) -> Mapping[str, Payload]:
@@ -180,6 +181,7 @@ def procedure(view: StageView) -> Mapping[str, Payload]:
 
 def outcome(view: StageView) -> Mapping[str, Payload]:
     """Say what the procedure comes to: cement, warmth, strength, and their maps on the CT's grid."""
+    from endplate.cement.cavity import with_cavity
     from endplate.cement.rheology import cement_law
     from endplate.mechanics.pressing import StrengthOptions
     from endplate.outcome.before_after import Scan as Bones
@@ -197,8 +199,10 @@ def outcome(view: StageView) -> Mapping[str, Payload]:
         if kept is None or played is None or played.cement is None:
             continue
         bone = bone_of(scene, level, options)
+        if kept.opening is not None:
+            bone = with_cavity(bone, kept.opening)
         law = cement_law(scene.catalogue.cements[played.cement])
-        levels[level.level] = TreatedLevel(bone, kept.fill, kept.arrival_s, law)
+        levels[level.level] = TreatedLevel(bone, kept.fill, kept.arrival_s, law, kept.opening)
     made = treatment(
         done,
         levels,
@@ -210,7 +214,7 @@ def outcome(view: StageView) -> Mapping[str, Payload]:
     files: dict[str, Payload] = {OUTCOME: _with_bands(made.document, view)}
     if made.fields:
         maps = cement_maps(made.fields, scene.image)
-        named = {CEMENT: maps.fraction, ARRIVAL: maps.arrival_s, WARMTH: maps.peak_c}
+        named = {CEMENT: maps.fraction, ARRIVAL: maps.arrival_s, WARMTH: maps.peak_c, CAVITY: maps.cavity}
         files |= {name: _scaled(one, SCALES[name]) for name, one in named.items() if one is not None}
     return files
 
@@ -232,8 +236,15 @@ def _with_bands(document: Treatment, view: StageView) -> Treatment:
             def told(part: float, name: str = level.level) -> None:
                 view.progress(f"{name} ensemble", part)
 
+            kept = view.fills.get(level.level)
             bands = treatment_bands(
-                scene, level.level, options, cement=asked.cement, settings=settings, progress=told
+                scene,
+                level.level,
+                options,
+                cement=asked.cement,
+                settings=settings,
+                opening=None if kept is None else kept.opening,
+                progress=told,
             )
         levels.append(level.model_copy(update={"bands": bands}))
     return document.model_copy(update={"levels": tuple(levels)})
@@ -242,7 +253,7 @@ def _with_bands(document: Treatment, view: StageView) -> Treatment:
 def _scene(view: StageView) -> Scene | None:
     """What a procedure happens in; ``None`` without a CT, without a plan or without a needle in it."""
     from endplate.imaging.calibrate import calibration_of
-    from endplate.procedure.build import Scene
+    from endplate.procedure.scene import Scene
 
     found, quality, planned = view.scan, view.quality, view.plan
     if found.image is None or found.labels is None or quality is None or planned is None:
@@ -297,6 +308,7 @@ PROCEDURE_ROOMS = (
     "planning",
     "fluoroscopy",
     "mechanics",
+    "balloon",
     "cement",
     "procedure",
     "case",
@@ -365,7 +377,7 @@ STAGES: tuple[Stage, ...] = (
         name="procedure",
         title="Playing the procedure",
         inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN),
-        parameters=("site", "script", "cement", "cement_voxel_mm"),
+        parameters=("site", "script", "cement", "cement_voxel_mm", "posture"),
         outputs=(PROCEDURE, ACTIONS, FILL),
         rooms=PROCEDURE_ROOMS,
         function=procedure,
@@ -374,9 +386,9 @@ STAGES: tuple[Stage, ...] = (
         name="outcome",
         title="Working out what it comes to",
         inputs=(*SCAN_FILES, SPINE, QUALITY, PLAN, STRENGTH, PROCEDURE, FILL),
-        parameters=("site", "script", "cement", "cement_voxel_mm", "members"),
-        outputs=(OUTCOME, CEMENT, ARRIVAL, WARMTH),
-        rooms=(*PROCEDURE_ROOMS, "ensemble", "outcome"),
+        parameters=("site", "script", "cement", "cement_voxel_mm", "posture", "members"),
+        outputs=(OUTCOME, CEMENT, ARRIVAL, WARMTH, CAVITY),
+        rooms=(*PROCEDURE_ROOMS, "synthetic", "ensemble", "outcome"),
         function=outcome,
     ),
     Stage(
@@ -394,10 +406,11 @@ STAGES: tuple[Stage, ...] = (
             CEMENT,
             ARRIVAL,
             WARMTH,
+            CAVITY,
         ),
         parameters=("levels", "title", "patient_label"),
         outputs=(REPORT, SHEETS),
-        rooms=(*PROCEDURE_ROOMS, "ensemble", "outcome", "report"),
+        rooms=(*PROCEDURE_ROOMS, "synthetic", "ensemble", "outcome", "report"),
         function=report,
         provenance=True,
     ),

@@ -1,69 +1,111 @@
-"""A balloon's cavity in the bone: open room, and round it the bone that it pressed together."""
+"""Balloons in the bone that cement is pressed into: their cavity, what of it they still hold, the bone round it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from endplate.cement.bone_grid import HALF
 from endplate.cement.medium import BoneModel
 from endplate.cement.permeability import kozeny_carman_m2
 from endplate.errors import UsageError
-from endplate.imaging.geometry import FloatArray
+from endplate.imaging.geometry import FloatArray, apply_affine
 from endplate.sources import value
 
 
-def with_cavity(bone: BoneModel, share: FloatArray) -> BoneModel:
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """What balloons did to a bone, on any grid along its axes; every array of one shape.
+
+    Parameters
+    ----------
+    affine:
+        4×4, voxel index → RAS mm.
+    cavity:
+        Share of each voxel that balloons have swept, 0–1.
+    held:
+        Of it, what balloons still fill: no cement can go there.
+    solid_ratio:
+        By what factor the solid of the rest of each voxel grew: 1 in bone that was not reached.
+    """
+
+    affine: FloatArray
+    cavity: FloatArray
+    held: FloatArray
+    solid_ratio: FloatArray
+
+    def onto(self, affine: FloatArray, shape: tuple[int, int, int]) -> Opening:
+        """The same at the voxels of another grid, linear between its own; untouched bone beyond it."""
+        ijk = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
+        inverse = np.linalg.inv(self.affine)
+        places = apply_affine(affine, ijk) @ inverse[:3, :3].T + inverse[:3, 3]
+        # Rounded, so that points that fall on one another do so to the digit.
+        at = np.round(places, 6).reshape(-1, 3).T
+
+        def sampled(values: FloatArray, outside: float) -> FloatArray:
+            found = ndimage.map_coordinates(values, at, order=1, mode="constant", cval=outside)
+            return np.asarray(found.reshape(shape), dtype=np.float64)
+
+        return Opening(
+            affine, sampled(self.cavity, 0.0), sampled(self.held, 0.0), sampled(self.solid_ratio, 1.0)
+        )
+
+
+def with_cavity(bone: BoneModel, opening: Opening) -> BoneModel:
     """The same bone with a cavity.
 
     Parameters
     ----------
     bone:
         Before.
-    share:
-        Share of each voxel of the medium's grid that is cavity, 0–1, shape (I, J, K).
+    opening:
+        What balloons did to it.
 
     Returns
     -------
-    Porosity 1 and the greatest permeability in the cavity. The bone that was there lies, pressed together, in a shell
-    of ``cavity.shell_mm`` round it, so that bone is neither lost nor made; its permeability falls with its porosity.
+    Porosity 1 and the greatest permeability in the open part of the cavity, nothing in the part that balloons hold. In
+    bone that they pressed together the permeability falls with the porosity.
 
     Raises
     ------
     UsageError
-        ``cavity-other-grid``, ``cavity-outside-bone``.
+        ``cavity-outside-bone``.
     """
     medium = bone.medium
-    if share.shape != medium.shape:
-        raise UsageError(
-            "cavity-other-grid",
-            "The cavity does not lie on the grid of the bone.",
-            do="Give its share of each voxel of the medium's grid.",
-        )
+    here = opening.onto(medium.affine, medium.shape)
     open_ = medium.porosity > 0.0
-    cavity = np.where(open_, np.clip(share, 0.0, 1.0), 0.0)
+    cavity = np.where(open_, np.clip(here.cavity, 0.0, 1.0), 0.0)
     if not (cavity > 0.0).any():
         raise UsageError(
             "cavity-outside-bone",
             "No part of the cavity lies in this bone.",
             do="Give its place in the bone.",
         )
-    core = cavity >= HALF if (cavity >= HALF).any() else cavity > 0.0
-    away = ndimage.distance_transform_edt(~core) * bone.grid.step_mm
-    shell = open_ & (cavity == 0.0) & (away <= float(value("cavity.shell_mm"))) & (medium.exits == 0)
-    solid = 1.0 - medium.porosity
-    moved = float((cavity * solid)[open_].sum())
-    held = float(solid[shell].sum())
-    porosity = medium.porosity.copy()
+    pressed = _pressed(medium.porosity, here.solid_ratio)
+    denser = open_ & (pressed < medium.porosity)
     permeability = medium.permeability_m2.copy()
-    if held > 0.0:
-        least = float(value("porous.porosity_limits")[0])
-        porosity[shell] = np.clip(1.0 - solid[shell] * (1.0 + moved / held), least, None)
-        before = kozeny_carman_m2(medium.porosity[shell])
-        permeability[:, shell] *= kozeny_carman_m2(porosity[shell]) / before
-    porosity = (1.0 - cavity) * porosity + cavity
-    permeability = (1.0 - cavity) * permeability + cavity * float(value("porous.channel_cap_m2"))
-    made = replace(medium, porosity=porosity, permeability_m2=permeability)
-    return replace(bone, medium=made, cavity=np.maximum(bone.cavity, cavity))
+    permeability[:, denser] *= kozeny_carman_m2(pressed[denser]) / kozeny_carman_m2(medium.porosity[denser])
+    held = np.minimum(np.clip(here.held, 0.0, 1.0), cavity)
+    free = cavity - held
+    made = replace(
+        medium,
+        porosity=(1.0 - cavity) * np.where(denser, pressed, medium.porosity) + free,
+        permeability_m2=(1.0 - cavity) * permeability + free * float(value("porous.channel_cap_m2")),
+    )
+    return replace(bone, medium=made, cavity=free)
+
+
+def share_in_cavity(porosity: FloatArray, cavity: FloatArray) -> FloatArray:
+    """Share of each voxel's room for cement that is cavity, 0–1."""
+    room = np.maximum(porosity, np.finfo(np.float64).tiny)
+    found: NDArray[np.float64] = np.where(cavity > 0.0, np.clip(cavity / room, 0.0, 1.0), 0.0)
+    return found
+
+
+def _pressed(porosity: FloatArray, solid_ratio: FloatArray) -> FloatArray:
+    """Porosity of bone whose solid grew by a factor; a voxel never closes quite."""
+    least = float(value("porous.porosity_limits")[0])
+    found: FloatArray = np.maximum(1.0 - (1.0 - porosity) * np.maximum(solid_ratio, 1.0), least)
+    return found

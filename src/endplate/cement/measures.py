@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.model import Document
+from endplate.cement.cavity import share_in_cavity
 from endplate.cement.medium import BoneModel
 from endplate.cement.model import ROUTES, Fill
 from endplate.sources import Finding, finding, value
@@ -65,8 +66,7 @@ def measure_fill(bone: BoneModel, fill: Fill) -> FillMeasures:
     closed layer.
     """
     volume = fill.volume_ml(bone.medium)
-    share = np.where(bone.cavity > 0.0, bone.cavity / np.maximum(bone.medium.porosity, 1e-9), 0.0)
-    in_cavity = float((volume * np.clip(share, 0.0, 1.0)).sum())
+    in_cavity = float((volume * share_in_cavity(bone.medium.porosity, bone.cavity)).sum())
     total = float(volume.sum())
     cement = fill.saturation >= float(value("fill.full"))
     behind = behind_most_mm(bone, cement)

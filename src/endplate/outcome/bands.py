@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from endplate.cement.cavity import Opening
 from endplate.cement.heat import HeatOptions
 from endplate.cement.medium import BoneOptions, vertebra_medium
 from endplate.ensemble.bands import bands
@@ -14,7 +15,7 @@ from endplate.errors import QualityGateError, UsageError
 from endplate.outcome.members import AXES, PERMEABILITY, VISCOSITY, Member, Numbers, Setting, play_member
 from endplate.outcome.model import BandOutcome, BandSet
 from endplate.planning.model import LevelPlan
-from endplate.procedure.build import Scene
+from endplate.procedure.scene import Scene
 from endplate.procedure.script import planned_cement
 from endplate.procedure.times import Settings
 from endplate.sources import value
@@ -90,6 +91,7 @@ def treatment_bands(
     cement: str | None = None,
     settings: Settings | None = None,
     bone: BoneOptions | None = None,
+    opening: Opening | None = None,
     workers: int | None = None,
     progress: Callable[[float], None] = lambda _part: None,
 ) -> BandSet:
@@ -105,6 +107,8 @@ def treatment_bands(
         Of the catalogue; that of the plan if not given.
     settings, bone:
         Of the procedure and of the bone; the bone's voxels and permeability are those of the ensemble.
+    opening:
+        What balloons did to the bone; they are not inflated anew for each member.
     workers:
         Processes; the result does not depend on how many.
     progress:
@@ -135,6 +139,7 @@ def treatment_bands(
         settings=settings or Settings(),
         noise_sigma=chosen.noise_sigma,
         heat=HeatOptions(),
+        opening=opening,
     )
     drawn = sample(uncertain(plan, chosen), chosen.members, seed=chosen.seed)
     seeds = member_seeds(chosen.seed, chosen.members)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from endplate.anatomy.model import Spine
+from endplate.cement.cavity import Opening
 from endplate.errors import ConvergenceError, QualityGateError, UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.geometry import FloatArray
@@ -68,6 +69,7 @@ def before_and_after(
     options: StrengthOptions | None = None,
     known: CaseStrength | None = None,
     material: CementMaterial | None = None,
+    opening: Opening | None = None,
     progress: Callable[[str, float], None] = lambda _what, _part: None,
 ) -> BeforeAfter:
     """Press a level without and with its cement.
@@ -87,6 +89,9 @@ def before_and_after(
         Earlier results; those of the same bone and options are taken over.
     material:
         The hardened cement.
+    opening:
+        What balloons did to the bone: a cavity that cement fills as far as it does, and denser bone round it. The shape
+        is that of the scan: a height that was regained does not count.
     progress:
         Told what is done and the share.
 
@@ -112,7 +117,14 @@ def before_and_after(
     ramped = made
     if chosen.preview_voxel_mm is not None and not chosen.linear_only:
         ramped = _specimen(scan, level, chosen, chosen.preview_voxel_mm)
-    bench = _Bench(made, ramped, chosen, material or CementMaterial.usual(), damage, cement)
+    bench = _Bench(
+        opened(made, opening),
+        opened(ramped, opening),
+        chosen,
+        material or CementMaterial.usual(),
+        damage,
+        cement,
+    )
     bonded = _tried(bench, "bonded", level, found)
     progress("with cement, de-rated", 0.8)
     derated = _tried(bench, "derated", level, found)
@@ -174,6 +186,22 @@ def saturation_on(made: Specimen, cement: Volume) -> FloatArray:
     nz, ny, nx = made.bone.shape
     share = mean_over_voxels(cement, Grid(made.affine, (nz, ny, nx), made.spacing_mm[0]))
     return np.clip(share, 0.0, 1.0)
+
+
+def opened(made: Specimen, opening: Opening | None) -> Specimen:
+    """A specimen as balloons left it: no bone in their cavity, and what they pressed away round about it.
+
+    Bone stays marked in the cavity, so that cement counts there; where none comes, it carries nothing.
+    """
+    if opening is None:
+        return made
+    nz, ny, nx = made.bone.shape
+    grid = Grid(made.affine, (nz, ny, nx), made.spacing_mm[0])
+    share = np.clip(mean_over_voxels(Volume(opening.cavity, opening.affine), grid), 0.0, 1.0)
+    ratio = mean_over_voxels(Volume(opening.solid_ratio, opening.affine), grid, outside=1.0)
+    return replace(
+        made, density_mgcc=np.where(made.bone, made.density_mgcc * ratio * (1.0 - share), made.density_mgcc)
+    )
 
 
 def agrees(document: StrengthDocument, made: Specimen, options: StrengthOptions) -> bool:

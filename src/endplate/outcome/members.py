@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from endplate.anatomy.model import Vec3
 from endplate.cement.advance import advance
-from endplate.cement.exits import Tract
+from endplate.cement.cavity import Opening, with_cavity
 from endplate.cement.flow_options import Options
 from endplate.cement.heat import HeatOptions
 from endplate.cement.measures import measure_fill
@@ -22,7 +23,8 @@ from endplate.imaging.geometry import FloatArray
 from endplate.outcome.heat import warmth
 from endplate.outcome.treatment import TreatedLevel, at_last_stroke
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
-from endplate.procedure.build import known_cements, level_world
+from endplate.procedure.balloon_bone import hollow_in
+from endplate.procedure.build import known_cements, level_world, tract_of
 from endplate.procedure.document import LevelProcedure, procedure_document
 from endplate.procedure.script import play_plan
 from endplate.procedure.sight import look
@@ -66,6 +68,8 @@ class Setting:
         Of the logarithm of the random factor on permeability within the bone.
     heat:
         How heat is followed.
+    opening:
+        What balloons did to the bone: the same for all members.
     """
 
     bone: BoneModel
@@ -75,6 +79,7 @@ class Setting:
     settings: Settings
     noise_sigma: float
     heat: HeatOptions
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True)
@@ -108,11 +113,14 @@ def _measured(setting: Setting, member: Member) -> Numbers | None:
             permeability_scale=member.drawn[PERMEABILITY],
             noise_sigma=setting.noise_sigma,
             seed=member.seed,
-            tracts=tuple(Tract(one.entry_ras_mm, one.tip_ras_mm, one.outer_diameter_mm) for one in paths),
+            tracts=tuple(tract_of(one) for one in paths),
         ),
     )
     factor = member.drawn[VISCOSITY]
     level = level_world(plan, bone, setting.catalogue, {})
+    if setting.opening is not None:
+        level = replace(level, hollow=hollow_in(bone, setting.opening))
+        bone = with_cavity(bone, setting.opening)
     tubes = {side: _thicker_in_tube(tube, factor) for side, tube in level.tubes.items()}
     cements = known_cements(setting.catalogue, setting.settings)
     world = World(
@@ -179,8 +187,23 @@ def drawn_back(path: NeedlePath, bone: BoneModel) -> NeedlePath:
 def _shifted(path: NeedlePath, shift_mm: FloatArray) -> NeedlePath:
     """The same needle elsewhere, parallel to itself."""
     ends = (path.entry_ras_mm, path.tip_ras_mm)
-    entry, tip = (tuple(float(one) for one in np.array(end) + shift_mm) for end in ends)
-    return path.model_copy(update={"entry_ras_mm": entry, "tip_ras_mm": tip})
+    entry, tip = (_beside(end, shift_mm) for end in ends)
+    balloon = path.kyphoplasty
+    if balloon is not None:
+        near, far = balloon.balloon_markers_ras_mm
+        balloon = balloon.model_copy(
+            update={
+                "cannula_end_ras_mm": _beside(balloon.cannula_end_ras_mm, shift_mm),
+                "channel_end_ras_mm": _beside(balloon.channel_end_ras_mm, shift_mm),
+                "balloon_markers_ras_mm": (_beside(near, shift_mm), _beside(far, shift_mm)),
+            }
+        )
+    return path.model_copy(update={"entry_ras_mm": entry, "tip_ras_mm": tip, "kyphoplasty": balloon})
+
+
+def _beside(point_ras_mm: Vec3, shift_mm: FloatArray) -> Vec3:
+    x, y, z = (float(one) for one in np.array(point_ras_mm) + shift_mm)
+    return (x, y, z)
 
 
 def _thicker(cement: Cement, factor: float) -> Cement:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from endplate.cement.cavity import Opening
 from endplate.cement.heat import HeatOptions
 from endplate.cement.measures import FillMeasures, measure_fill
 from endplate.cement.medium import BoneModel
@@ -16,6 +17,7 @@ from endplate.cement.rheology import CementLaw
 from endplate.imaging.volume import Volume
 from endplate.mechanics.levels import CaseStrength
 from endplate.mechanics.pressing import StrengthOptions
+from endplate.outcome.balloon import balloon_outcome
 from endplate.outcome.before_after import Scan, before_and_after
 from endplate.outcome.fields import LevelFields
 from endplate.outcome.heat import Warmth, warmth
@@ -48,12 +50,15 @@ class TreatedLevel:
         When cement came to each voxel, s of the procedure, NaN where it did not; ``None`` where that is not known.
     law:
         Of the cement.
+    opening:
+        What balloons did to the bone; the bone is the one with it.
     """
 
     bone: BoneModel
     fill: Fill
     arrival_s: NDArray[np.float64] | None
     law: CementLaw
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,12 +199,22 @@ def _level(
     strength = no_strength()
     if left is not None and warm is not None and scan is not None:
         cement = Volume(left.fill.saturation.astype(np.float32), left.bone.medium.affine)
-        pressed = before_and_after(scan, done.level, cement, options=options, known=known, progress=progress)
+        pressed = before_and_after(
+            scan,
+            done.level,
+            cement,
+            options=options,
+            known=known,
+            opening=left.opening,
+            progress=progress,
+        )
         strength = pressed.outcome
         found += pressed.findings
     return LevelOutcome(
         level=done.level,
-        balloon=None,
+        balloon=None
+        if done.balloon is None
+        else balloon_outcome(done.balloon, filled=done.in_cavity_ml > 0.0),
         cement=cement_outcome(done, measured, warm),
         strength=strength,
         findings=tuple(dict.fromkeys(found)),
@@ -225,4 +240,5 @@ def _fields(left: TreatedLevel, warm: Warmth | None) -> LevelFields:
         fraction=left.fill.saturation * medium.porosity,
         arrival_s=left.arrival_s,
         peak_c=None if warm is None else warm.fields.peak_c,
+        cavity=None if left.opening is None else left.bone.cavity,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from endplate.anatomy.model import Spine, Vertebra
+from endplate.anatomy.model import Vertebra
 from endplate.cement.advance import advance
 from endplate.cement.cannula import Cannula, pressure_drop_pa
 from endplate.cement.exits import Tract
@@ -19,10 +19,10 @@ from endplate.fluoroscopy.dose import Exposure
 from endplate.fluoroscopy.patient import Patient
 from endplate.fluoroscopy.plan_views import plan_shots
 from endplate.fluoroscopy.render import prepare
-from endplate.imaging.calibration import Calibration
-from endplate.imaging.volume import LabelMap, Volume
-from endplate.planning.model import LevelPlan, NeedlePath, Plan
+from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.procedure.actions import ViewName
+from endplate.procedure.balloon_bone import BalloonOptions, balloons_of
+from endplate.procedure.scene import Scene
 from endplate.procedure.sight import look
 from endplate.procedure.times import Settings
 from endplate.procedure.world import Cement, LevelWorld, Tube, World
@@ -39,42 +39,21 @@ class WorldOptions:
         How bone becomes a porous medium; its tracts are those of the plan.
     settings:
         Times, pressures and rules.
+    balloon:
+        How balloons are inflated.
     exposure_pixels:
         Along each side of the detector when the dose of a view is worked out; 0: the dose is not counted.
     """
 
     bone: BoneOptions = field(default_factory=BoneOptions)
     settings: Settings = field(default_factory=Settings)
+    balloon: BalloonOptions = field(default_factory=BalloonOptions)
     exposure_pixels: int = 128
 
     def quick(self) -> WorldOptions:
         """The same on voxels of ``procedure.quick_voxel_mm``: what a run through a case uses."""
         voxel = float(value("procedure.quick_voxel_mm"))
         return replace(self, bone=replace(self.bone, voxel_mm=voxel))
-
-
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """What a world is made from.
-
-    Parameters
-    ----------
-    image, labels:
-        The CT in HU and its labels, on one grid.
-    spine, plan:
-        As measured and planned.
-    calibration:
-        HU → density.
-    catalogue:
-        Cannulas and cements.
-    """
-
-    image: Volume
-    labels: LabelMap
-    spine: Spine
-    plan: Plan
-    calibration: Calibration
-    catalogue: Catalogue
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +118,14 @@ def build_world(
         findings += bone.findings
         exposures, missing = _exposures(plan, scene.spine.find(plan.level), patient, how.exposure_pixels)
         findings += missing
-        levels[plan.level] = level_world(plan, bone, scene.catalogue, exposures)
+        level = level_world(plan, bone, scene.catalogue, exposures)
+        balloons = balloons_of(scene, plan, bone, how.balloon)
+        if isinstance(balloons, str):
+            findings.append(finding("procedure-no-balloon", level=plan.level, why=balloons))
+            level = replace(level, no_balloons=balloons)
+        elif balloons is not None:
+            level = replace(level, balloons=balloons)
+        levels[plan.level] = level
     return Made(
         world=World(
             levels=MappingProxyType(levels),
@@ -155,7 +141,7 @@ def build_world(
 
 def bone_of(scene: Scene, plan: LevelPlan, options: BoneOptions) -> BoneModel:
     """A planned level's bone with its needles driven through it. Raises as ``vertebra_medium`` does."""
-    tracts = tuple(_tract(path) for path in plan.paths)
+    tracts = tuple(tract_of(path) for path in plan.paths)
     return vertebra_medium(
         scene.image,
         scene.labels,
@@ -228,8 +214,10 @@ def _law(name: str, catalogue: Catalogue) -> CementLaw:
     return cement_law(catalogue.cements[name])
 
 
-def _tract(path: NeedlePath) -> Tract:
-    return Tract(path.entry_ras_mm, path.tip_ras_mm, path.outer_diameter_mm)
+def tract_of(path: NeedlePath) -> Tract:
+    """The way that a needle's cannula takes through bone: with a balloon it ends behind it."""
+    end = path.tip_ras_mm if path.kyphoplasty is None else path.kyphoplasty.cannula_end_ras_mm
+    return Tract(path.entry_ras_mm, end, path.outer_diameter_mm)
 
 
 def _exposures(

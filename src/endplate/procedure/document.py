@@ -8,9 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from endplate.anatomy.model import Document
+from endplate.balloon.model import Inflation
+from endplate.balloon.result import document as inflation_document
+from endplate.cement.cavity import share_in_cavity
 from endplate.cement.model import ROUTES
 from endplate.planning.model import LevelPlan, Plan
-from endplate.procedure.model import Sample, Step, Told
+from endplate.procedure.model import Sample, State, Step, Told
 from endplate.procedure.record import Played
 from endplate.procedure.stopping import stop
 from endplate.procedure.world import World
@@ -65,6 +68,7 @@ class LevelProcedure(Document):
     delivered_ml: float
     in_cannula_ml: float
     in_bone_ml: float
+    """Without what lies in the cavity."""
     in_cavity_ml: float
     leaks_ml: dict[str, float]
     """By route, all of :data:`endplate.cement.model.ROUTES`."""
@@ -80,6 +84,8 @@ class LevelProcedure(Document):
     stopped_because: str | None
     stopped_text: str | None
     needles: tuple[NeedleRecord, ...] = ()
+    balloon: Inflation | None = None
+    """``None`` where no balloon was inflated."""
     curve: tuple[Sample, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -163,14 +169,15 @@ def _level(plan: LevelPlan, played: Played, world: World, findings: Sequence[Fin
         if not plan.paths:
             found.append(finding("procedure-no-needle", level=name))
         return _untouched(plan, tuple(dict.fromkeys(found)))
-    if plan.technique == "kyphoplasty":
-        found.append(finding("procedure-no-balloon", level=name))
-    fill, medium = state.fills[name], world.levels[name].medium
+    fill, medium = state.fills[name], world.level_in(state, name).medium
     needles = state.level_needles(name)
     delivered = state.delivered_ml(name)
     in_cannula = sum(needle.column_ml for needle in needles.values())
-    in_bone = float(fill.volume_ml(medium).sum())
-    missing = abs(delivered - in_cannula - in_bone - sum(fill.leaked_ml))
+    volume = fill.volume_ml(medium)
+    inside, in_cavity, hollow = float(volume.sum()), 0.0, state.hollows.get(name)
+    if hollow is not None:
+        in_cavity = float((volume * share_in_cavity(medium.porosity, hollow.cavity)).sum())
+    missing = abs(delivered - in_cannula - inside - sum(fill.leaked_ml))
     curve = state.samples.get(name, ())
     in_bone_times = [one.at_s for one in curve if one.in_bone_ml > 0.0]
     ended = played.recording.stops().get(name)
@@ -183,8 +190,8 @@ def _level(plan: LevelPlan, played: Played, world: World, findings: Sequence[Fin
         planned_ml=plan.cement.volume_ml,
         delivered_ml=delivered,
         in_cannula_ml=in_cannula,
-        in_bone_ml=in_bone,
-        in_cavity_ml=0.0,
+        in_bone_ml=inside - in_cavity,
+        in_cavity_ml=in_cavity,
         leaks_ml=dict(zip(ROUTES, (float(one) for one in fill.leaked_ml), strict=True)),
         marrow_displaced_ml=fill.marrow_displaced_ml,
         mass_error=missing / delivered if delivered > 0.0 else 0.0,
@@ -205,9 +212,15 @@ def _level(plan: LevelPlan, played: Played, world: World, findings: Sequence[Fin
             )
             for (_, side), needle in needles.items()
         ),
+        balloon=_inflation(name, state, world),
         curve=curve,
         findings=tuple(dict.fromkeys(found)),
     )
+
+
+def _inflation(level: str, state: State, world: World) -> Inflation | None:
+    balloons, made = world.levels[level].balloons, state.balloons.get(level)
+    return None if balloons is None or made is None else inflation_document(balloons.site, made)
 
 
 def _untouched(plan: LevelPlan, findings: tuple[Finding, ...]) -> LevelProcedure:

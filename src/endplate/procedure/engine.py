@@ -12,7 +12,7 @@ from typing import Any
 
 from endplate.cement.model import empty
 from endplate.errors import UsageError
-from endplate.procedure import injecting, moving
+from endplate.procedure import ballooning, injecting, moving
 from endplate.procedure.actions import (
     Action,
     AdvanceNeedle,
@@ -38,6 +38,9 @@ def begin(world: World) -> State:
         time_s=0.0,
         needles=MappingProxyType({key: Needle() for key in world.needle_keys()}),
         fills=MappingProxyType({name: empty(level.medium) for name, level in world.levels.items()}),
+        hollows=MappingProxyType(
+            {name: level.hollow for name, level in world.levels.items() if level.hollow is not None}
+        ),
     )
 
 
@@ -61,7 +64,8 @@ def act(state: State, action: Action, world: World) -> tuple[State, Observation]
     ------
     UsageError
         It cannot be done: another level or needle than planned, nothing mixed, a rate of zero, set cement, a tip
-        outside the bone, a balloon, or the skin is closed already.
+        outside the bone, a balloon that cannot be inflated where it lies or is in the way, or the skin is closed
+        already.
     """
     if state.closed:
         raise UsageError(
@@ -73,15 +77,6 @@ def act(state: State, action: Action, world: World) -> tuple[State, Observation]
     after, seen = _DOING[type(action)](state, action, world)
     told = tuple(event.finding for event in after.events[len(state.events) :])
     return after, seen.model_copy(update={"findings": told})
-
-
-def _balloon(_state: State, _action: Inflate | Deflate, _world: World) -> tuple[State, Observation]:
-    raise UsageError(
-        "no-balloon",
-        "Balloons are not simulated: this procedure knows needles and cement only.",
-        intact="The procedure stands as before this action.",
-        do="Leave the action out; the cement is then injected without a cavity.",
-    )
 
 
 def _close(state: State, _action: Close, world: World) -> tuple[State, Observation]:
@@ -101,8 +96,8 @@ def _close(state: State, _action: Close, world: World) -> tuple[State, Observati
 _DOING: dict[type[Any], Doing] = {
     AdvanceNeedle: moving.advance_needle,
     Shoot: moving.shoot,
-    Inflate: _balloon,
-    Deflate: _balloon,
+    Inflate: ballooning.inflate,
+    Deflate: ballooning.deflate,
     MixCement: injecting.mix_cement,
     ChangeCement: injecting.change_cement,
     Inject: injecting.inject,

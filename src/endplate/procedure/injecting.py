@@ -19,7 +19,7 @@ from endplate.cement.model import Fill, Source
 from endplate.errors import UsageError
 from endplate.procedure.actions import ChangeCement, Inject, MixCement
 from endplate.procedure.model import Mix, Needle, NeedleKey, Observation, Sample, Slug, State
-from endplate.procedure.moving import STANDS, needle_at, pass_time, tell
+from endplate.procedure.moving import STANDS, needle_at, pass_time, refuse_balloon, tell
 from endplate.procedure.world import LevelWorld, Tube, World
 from endplate.sources import finding
 from endplate.units import PA_PER_MPA, S_PER_MIN
@@ -82,8 +82,9 @@ def inject(state: State, action: Inject, world: World) -> tuple[State, Observati
         ``tip-outside``, or what naming a level or needle raises.
     """
     key = (action.level, action.side)
-    level = world.level(action.level)
     needle = needle_at(state, key, world)
+    level = world.level_in(state, action.level)
+    refuse_balloon(state, key, "Cement cannot be injected through a needle that holds a balloon")
     _check(action, needle, level)
     start, state = state, _loaded(state, key, world)
     mix_number = state.needles[key].loaded or 0
@@ -300,7 +301,7 @@ def _into_bone(
 ) -> tuple[Fill, float]:
     """Cement leaves the tip: the level's fill, and the pressure there."""
     name, side = key
-    level, needle = world.level(name), state.needles[key]
+    level, needle = world.level_in(state, name), state.needles[key]
     volume = sum(slug.volume_ml for slug in leaving)
     cement = world.cement(state.mixes[leaving[-1].mix].cement)
     age = sum(slug.volume_ml * state.age_s(slug.mix) for slug in leaving) / volume * cement.room_rate

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from endplate.anatomy.model import Document, Side
-from endplate.cement.model import ROUTES, Fill
+from endplate.balloon.model import State as BalloonState
+from endplate.cement.cavity import Opening
+from endplate.cement.model import ROUTES, Fill, Medium
 from endplate.fluoroscopy.dose import Dose
 from endplate.imaging.geometry import FloatArray
 from endplate.procedure.actions import ViewName
@@ -117,8 +119,9 @@ class Seen(Document):
 class Observation(Document):
     """What the operator perceives of one action.
 
-    ``pressure_mpa`` is the greatest at the syringe and ``rate_ml_min`` what it was pushed at in the end; ``age_s`` is
-    the age of the cement in use by the clock.
+    ``pressure_mpa`` is the greatest at the syringe or in the balloon and ``rate_ml_min`` what cement was pushed at in
+    the end; ``age_s`` is the age of the cement in use by the clock; ``balloon_ml`` is what the balloon holds after the
+    action and ``stopped`` why its inflation ended (``"operator"``: the volume asked for is reached).
     """
 
     at_s: float
@@ -129,6 +132,8 @@ class Observation(Document):
     pressure_mpa: float | None = None
     stalled: bool = False
     age_s: float | None = None
+    balloon_ml: float | None = None
+    stopped: str | None = None
     seen: Seen | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -153,7 +158,7 @@ class Step(Document):
     """A stretch of the procedure's time."""
 
     phase: str
-    """``"access"``, ``"mixing"``, ``"injection"``, ``"waiting"``, ``"withdrawal"`` or ``"closure"``."""
+    """``"access"``, ``"balloon"``, ``"mixing"``, ``"injection"``, ``"waiting"``, ``"withdrawal"`` or ``"closure"``."""
     level: str | None
     from_s: float
     to_s: float
@@ -166,7 +171,34 @@ class Told(Document):
     finding: Finding
 
 
-def _nothing() -> Mapping[str, tuple[Sample, ...]]:
+@dataclass(frozen=True, eq=False)
+class Hollow:
+    """A bone with what balloons did to it.
+
+    Parameters
+    ----------
+    opening:
+        What they did.
+    medium:
+        The bone with it, as cement finds it.
+    cavity:
+        Share of each of its voxels that is open cavity, shape of the medium.
+    """
+
+    opening: Opening
+    medium: Medium
+    cavity: FloatArray
+
+
+def _no_samples() -> Mapping[str, tuple[Sample, ...]]:
+    return MappingProxyType({})
+
+
+def _no_balloons() -> Mapping[str, BalloonState]:
+    return MappingProxyType({})
+
+
+def _no_hollows() -> Mapping[str, Hollow]:
     return MappingProxyType({})
 
 
@@ -194,6 +226,10 @@ class State:
         The timeline, and what happened.
     samples:
         The curves, by level.
+    balloons:
+        By level, where any was inflated.
+    hollows:
+        The bone as balloons have left it, by level.
     closed:
         The procedure is over.
     """
@@ -207,12 +243,22 @@ class State:
     dose: Dose = field(default_factory=Dose)
     steps: tuple[Step, ...] = ()
     events: tuple[Told, ...] = ()
-    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=_nothing)
+    samples: Mapping[str, tuple[Sample, ...]] = field(default_factory=_no_samples)
+    balloons: Mapping[str, BalloonState] = field(default_factory=_no_balloons)
+    hollows: Mapping[str, Hollow] = field(default_factory=_no_hollows)
     closed: bool = False
 
     def with_needle(self, key: NeedleKey, needle: Needle) -> State:
         """The same with one needle changed."""
         return replace(self, needles=MappingProxyType({**self.needles, key: needle}))
+
+    def with_balloons(self, level: str, balloons: BalloonState, hollow: Hollow) -> State:
+        """The same with one level's balloons changed, and its bone with them."""
+        return replace(
+            self,
+            balloons=MappingProxyType({**self.balloons, level: balloons}),
+            hollows=MappingProxyType({**self.hollows, level: hollow}),
+        )
 
     def with_fill(self, level: str, fill: Fill) -> State:
         """The same with one level's cement changed."""

@@ -90,10 +90,31 @@ def needle_at(state: State, key: NeedleKey, world: World) -> Needle:
     return needle
 
 
+def refuse_balloon(state: State, key: NeedleKey, what: str) -> None:
+    """Refuse what cannot be done while a balloon is in a needle.
+
+    Raises
+    ------
+    UsageError
+        ``balloon-in``.
+    """
+    balloons = state.balloons.get(key[0])
+    if balloons is None or all(tamp.side != key[1] for tamp in balloons.tamps):
+        return
+    if balloons.volumes_ml[balloons.place(key[1])] > 0.0:
+        raise UsageError(
+            "balloon-in",
+            f"{what} ({key[0]} {key[1]}).",
+            intact=STANDS,
+            do="Deflate the balloon first: it is then taken out.",
+        )
+
+
 def advance_needle(state: State, action: AdvanceNeedle, world: World) -> tuple[State, Observation]:
     """Bring a needle to a depth; the first time through the skin takes as long as docking."""
     key = (action.level, action.side)
     needle = needle_at(state, key, world)
+    refuse_balloon(state, key, "A needle that holds a balloon cannot be moved")
     points = PathPoints.of(world.level(action.level).path(action.side))
     target = points.depth_mm(points.tip_ras_mm)
     if action.depth_mm > target + DEEPEST_MM:
@@ -127,7 +148,9 @@ def shoot(state: State, action: Shoot, world: World) -> tuple[State, Observation
     exposure = level.exposures.get(action.view)
     if exposure is not None:
         after = replace(after, dose=state.dose.after(exposure, takes, lateral=action.view == "lateral"))
-    look = world.look(action.view, level, after.fills[action.level], world.settings)
+    look = world.look(
+        action.view, world.level_in(after, action.level), after.fills[action.level], world.settings
+    )
     return after, seen.model_copy(update={"seen": look})
 
 
@@ -156,5 +179,6 @@ def withdraw(state: State, action: WithdrawNeedle, world: World) -> tuple[State,
             intact=STANDS,
             do="Advance it first, or leave the action out.",
         )
+    refuse_balloon(state, key, "A needle that holds a balloon cannot be taken out")
     after, seen = pass_time(state, world.settings.withdraw_s, "withdrawal", action.level, world)
     return after.with_needle(key, replace(needle, out=True)), seen

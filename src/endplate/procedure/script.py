@@ -1,23 +1,29 @@
-"""The plan played as a script: needles in, cement in small portions between looks, an end by the plan's rules.
+"""The plan played as a script: needles in, balloons, cement in small portions between looks, an end by the rules.
 
-All needles of all levels are placed first, with AP and lateral at every checkpoint of the plan. Then cement is mixed,
-and the levels are filled one after another. Each cannula is filled first; then portions go through the needles in
-turn, each followed by a lateral and every few by an AP. A needle through which nothing moves any more is left, and the
-other takes the rest of the dose. At the end one waits until the cement's injection window has closed, takes the
-needles out and closes the skin.
+All needles of all levels are placed first, with AP and lateral at every checkpoint of the plan. Balloons are inflated
+in turn, a step each between looks, until the planned volume or something that stops them, then deflated and taken out.
+Then cement is mixed, and the levels are filled one after another. Each cannula is filled first; then portions go
+through the needles in turn, each followed by a lateral and every few by an AP. A needle through which nothing moves any
+more is left, and the other takes the rest of the dose. At the end one waits until the cement's injection window has
+closed, takes the needles out and closes the skin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from endplate.errors import ConvergenceError, InputError, UsageError
 from endplate.planning.model import LevelPlan, NeedlePath
+from endplate.planning.room_geometry import PathPoints
 from endplate.procedure.actions import (
     Action,
     AdvanceNeedle,
     ChangeCement,
     Close,
+    Deflate,
+    Inflate,
     Inject,
     MixCement,
     Pause,
@@ -56,6 +62,8 @@ def play_plan(
     for name, level in world.levels.items():
         for path in level.plan.paths:
             driver.place(name, path)
+    for name, level in world.levels.items():
+        driver.inflate(name, level)
     for place, (name, level) in enumerate(world.levels.items()):
         driver.told = (place, len(world.levels))
         driver.fill(name, level, cement or planned_cement(level.plan))
@@ -87,16 +95,55 @@ class _Driver:
 
     def place(self, level: str, path: NeedlePath) -> None:
         """Bring a needle to its target by its checkpoints."""
-        depths = [stop.depth_mm for stop in path.checkpoints] or [0.0]
-        if depths[-1] < path.depths_mm.bone_to_tip:
-            depths.append(path.depths_mm.bone_to_tip)
+        end = path.depths_mm.bone_to_tip
+        if path.kyphoplasty is not None:
+            end = PathPoints.of(path).depth_mm(np.array(path.kyphoplasty.cannula_end_ras_mm))
+        depths = [stop.depth_mm for stop in path.checkpoints if stop.depth_mm <= end] or [0.0]
+        if depths[-1] < end:
+            depths.append(end)
         for depth in depths:
             self.do(AdvanceNeedle(level=level, side=path.side, depth_mm=depth))
             self.do(Shoot(level=level, view="ap"))
             self.do(Shoot(level=level, view="lateral"))
 
+    def inflate(self, level: str, bone: LevelWorld) -> None:
+        """Inflate the balloons of a level in turn, deflate them, and bring the cement's tubes into the cavity."""
+        if bone.balloons is not None and bone.plan.balloon is not None:
+            site, aim = bone.balloons.site, bone.plan.balloon.volume_ml
+            going = {tamp.side: 0.0 for tamp in site.tamps}
+            while going:
+                for side in tuple(going):
+                    self._tell(f"{level}, balloons", 0.0)
+                    going[side] = min(aim, going[side] + site.options.step_ml)
+                    seen = self.do(Inflate(level=level, side=side, volume_ml=going[side]))
+                    self.do(Shoot(level=level, view="lateral"))
+                    if seen.stopped != "operator" or going[side] >= aim:
+                        del going[side]
+            for tamp in site.tamps:
+                self.do(Deflate(level=level, side=tamp.side))
+            self.do(Shoot(level=level, view="lateral"))
+        for path in bone.plan.paths:
+            depth = self._filler_depth_mm(level, path)
+            if depth is not None:
+                self.do(AdvanceNeedle(level=level, side=path.side, depth_mm=depth))
+
+    def _filler_depth_mm(self, level: str, path: NeedlePath) -> float | None:
+        """Where in the cavity cement leaves its tube; ``None`` where there is no cavity, or none that is open there."""
+        if path.kyphoplasty is None or level not in self.state.hollows:
+            return None
+        bone, points = self.world.level_in(self.state, level), PathPoints.of(path)
+        near, far = (np.array(one) for one in path.kyphoplasty.balloon_markers_ras_mm)
+        for part in (1.0, 0.67, 0.33):
+            place = near + part * self.world.settings.filler_share * (far - near)
+            if bone.lets_cement_in(place):
+                return points.depth_mm(place)
+        return None
+
     def fill(self, level: str, bone: LevelWorld, cement: str) -> None:
         """Inject one level, until a rule ends it."""
+        if bone.no_balloons is not None:
+            self._end_level(stop(level, "no-balloon"))
+            return
         dose = bone.plan.cement.volume_ml
         if not dose:
             self._end_level(stop(level, "no-dose"))

@@ -20,6 +20,7 @@ WORDS = {
     "pressure": "stopped-pressure",
     "working-time": "stopped-working-time",
     "no-dose": "stopped-no-dose",
+    "no-balloon": "stopped-no-balloon",
     "failed": "stopped-failed",
     "script": "stopped-script",
 }

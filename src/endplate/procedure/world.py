@@ -7,13 +7,15 @@ The physics comes in as functions, so that the engine is the same over any of th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from endplate.anatomy.model import Side
+from endplate.balloon.inflate import Site
+from endplate.balloon.model import State as BalloonState
 from endplate.cement.model import Fill, Flow, Medium, PowerLaw, Source
 from endplate.errors import UsageError
 from endplate.fluoroscopy.dose import Exposure
@@ -21,7 +23,7 @@ from endplate.imaging.geometry import FloatArray
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.planning.room_geometry import PathPoints
 from endplate.procedure.actions import ViewName
-from endplate.procedure.model import NeedleKey, Seen
+from endplate.procedure.model import Hollow, NeedleKey, Seen, State
 from endplate.procedure.times import Settings
 
 Flowing = Callable[[Medium, Fill, tuple[Source, ...], PowerLaw, float, float], tuple[Fill, Flow]]
@@ -72,6 +74,22 @@ class Tube:
 
 
 @dataclass(frozen=True, eq=False)
+class Balloons:
+    """The balloons of one level.
+
+    Parameters
+    ----------
+    site:
+        The body they are inflated in, and where each lies.
+    hollowed:
+        The bone that cement is pressed into, as their state leaves it.
+    """
+
+    site: Site
+    hollowed: Callable[[BalloonState], Hollow]
+
+
+@dataclass(frozen=True, eq=False)
 class LevelWorld:
     """One level.
 
@@ -93,6 +111,12 @@ class LevelWorld:
         By side.
     exposures:
         What the tube gives in each view; empty: the dose is not counted.
+    balloons:
+        Where some are planned and can be inflated.
+    no_balloons:
+        Why those planned cannot be.
+    hollow:
+        The bone with a cavity that is there from the beginning.
     """
 
     plan: LevelPlan
@@ -103,6 +127,9 @@ class LevelWorld:
     body_ml: float
     tubes: Mapping[Side, Tube]
     exposures: Mapping[ViewName, Exposure] = field(default_factory=lambda: MappingProxyType({}))
+    balloons: Balloons | None = None
+    no_balloons: str | None = None
+    hollow: Hollow | None = None
 
     def path(self, side: Side) -> NeedlePath:
         """The planned needle of a side; raises ``UsageError`` where there is none."""
@@ -181,6 +208,11 @@ class World:
                 do=f"Choose one of {', '.join(self.cements)}.",
             )
         return self.cements[name]
+
+    def level_in(self, state: State, name: str) -> LevelWorld:
+        """One level with its bone as balloons have left it; raises as :meth:`level` does."""
+        level, hollow = self.level(name), state.hollows.get(name)
+        return level if hollow is None else replace(level, medium=hollow.medium)
 
     def needle_keys(self) -> tuple[NeedleKey, ...]:
         """All planned needles."""

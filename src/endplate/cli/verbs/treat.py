@@ -41,6 +41,16 @@ def treat(
             show_default=False,
         ),
     ] = None,
+    posture: Annotated[
+        str | None,
+        typer.Option(
+            "--posture",
+            metavar="A,M,P",
+            help="Height that positioning gives back, mm (anterior, middle, posterior), before balloons: an input. "
+            "published where not given, or none.",
+            show_default=False,
+        ),
+    ] = None,
     members: Annotated[
         int | None,
         typer.Option(
@@ -57,9 +67,10 @@ def treat(
 ) -> None:
     """Play the procedure of a planned case, and say what it comes to.
 
-    The planned needles are placed under views, cement is mixed and injected in small portions on the patient's own
-    bone until a rule of the plan ends it; then heat, leaks, and strength before and after are worked out, and the
-    report is written anew. What was done is kept as an action script in the case.
+    The planned needles are placed under views; balloons are inflated step by step and deflated; cement is mixed and
+    injected in small portions on the patient's own bone until a rule of the plan ends it; then heat, leaks, and
+    strength before and after are worked out, and the report is written anew. What was done is kept as an action script
+    in the case.
     """
     from endplate.case.run import saved_parameters, treat_case
     from endplate.cli.runtime import prepare
@@ -72,6 +83,7 @@ def treat(
         script=None if script is None else _text_of(script),
         cement=cement,
         cement_voxel_mm=voxel_mm,
+        posture=posture,
         members=members,
     )
     prepare()
