@@ -10,7 +10,7 @@ from endplate.anatomy.axes import Axes, FloatArray
 from endplate.anatomy.distances import distance_mm
 from endplate.anatomy.model import HeightLine, HeightTriple, Spine, Vertebra
 from endplate.anatomy.vertebra import LocalVertebra
-from endplate.balloon.model import Bone, Mask
+from endplate.balloon.body import Bone, Mask
 from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.geometry import apply_affine

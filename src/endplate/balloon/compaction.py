@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
-from endplate.balloon.model import Mask
+from endplate.balloon.body import Mask
 from endplate.sources import value
 
 ROUNDS = 24

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import Shape
-from endplate.balloon.model import Bone, Mask
+from endplate.balloon.body import Bone, Mask
 from endplate.imaging.geometry import apply_affine
 from endplate.sources import value
 

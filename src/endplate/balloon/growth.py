@@ -22,7 +22,7 @@ import numpy as np
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
-from endplate.balloon.model import Bone, Mask, Tamp
+from endplate.balloon.body import Bone, Mask, Tamp
 from endplate.balloon.pressure import foam_factor
 from endplate.balloon.walls import shell_of
 from endplate.imaging.geometry import apply_affine

@@ -8,9 +8,12 @@ import numpy as np
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import HeightTriple
+from endplate.balloon.body import Bone
+from endplate.balloon.documents import Motion, Step
 from endplate.balloon.lift import Plates
-from endplate.balloon.model import Bone, Lifted, Motion, Posture, State, Step
+from endplate.balloon.options import Posture
 from endplate.balloon.pressure import band
+from endplate.balloon.state import Lifted, State
 from endplate.balloon.walls import wall_distances_mm
 from endplate.errors import UsageError
 from endplate.mechanics.laws import DensityLaw

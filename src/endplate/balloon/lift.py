@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
+from endplate.balloon.body import Bone, Mask
 from endplate.balloon.crack import Crack, frame_mm
-from endplate.balloon.model import Bone, Mask
 from endplate.mechanics.caps import bare_ends
 from endplate.mechanics.laws import DensityLaw
 from endplate.mechanics.problem import Loading, VoxelModel

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from endplate.anatomy.axes import FloatArray
-from endplate.balloon.model import Pressure
+from endplate.balloon.documents import Pressure
 from endplate.errors import UsageError
 from endplate.mechanics.laws import DensityLaw
 from endplate.sources import value

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from endplate.balloon.model import WALLS, Bone, Options, State, Stop
+from endplate.balloon.body import WALLS, Bone
+from endplate.balloon.options import Options, Stop
+from endplate.balloon.state import State
 from endplate.balloon.walls import shell_of, touched_walls
 from endplate.sources import Finding, finding
 

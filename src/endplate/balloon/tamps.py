@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import Side
-from endplate.balloon.model import Bone, Tamp
+from endplate.balloon.body import Bone, Tamp
 from endplate.devices.balloons import Balloon
 from endplate.errors import UsageError
 from endplate.planning.model import LevelPlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from endplate.balloon.model import WALLS, Bone, Mask, Wall
+from endplate.balloon.body import WALLS, Bone, Mask, Wall
 from endplate.sources import value
 
 
