@@ -14,7 +14,6 @@ from endplate.imaging.volume import Volume
 from endplate.outcome.fields import CementMaps
 from endplate.outcome.model import BalloonOutcome, HeightGain, HeightStage
 from endplate.planning.model import BalloonChoice, KyphoplastyPath, Plan
-from endplate.sources import finding
 
 SCAN = np.array([16.2, 20.1, 24.0])
 POSTURE = np.array([5.5, 4.3, 0.0])
@@ -103,11 +102,6 @@ def toy_balloons(**changed: object) -> BalloonOutcome:
         bone_mineral_error=0.0,
     )
     return made.model_copy(update=changed)
-
-
-def toy_findings() -> tuple[object, ...]:
-    """What the room says of such balloons."""
-    return (finding("balloon-recoil-calibrated", level="L1"),)
 
 
 def markers(side: Side) -> np.ndarray:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from endplate.anatomy.model import Vertebra
+from endplate.anatomy.model import Spine, Vertebra
 from endplate.outcome.fields import CementMaps
 from endplate.outcome.model import BalloonOutcome
 from endplate.papers.table import Table
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.report import balloon_cuts
 from endplate.report.balloon_charts import heights_figure, pressure_figures
+from endplate.report.balloon_stages import StageXrays, stage_xrays
 from endplate.report.balloon_tables import heights_table, steps_table, tamps_table
 from endplate.report.picture import Figure
 from endplate.report.scene import Scene
@@ -27,6 +28,8 @@ class BalloonPart:
         The cavity in planes and in 3-D; empty without the CT's grid.
     legend:
         Of the cuts.
+    xrays:
+        Laterals before, inflated, deflated and filled.
     pressures, heights:
         Charts.
     tamps, stages, steps:
@@ -36,6 +39,7 @@ class BalloonPart:
     cuts: list[Figure]
     legend: tuple[tuple[str, str], ...]
     reliefs: list[Figure]
+    xrays: StageXrays
     pressures: list[Figure]
     heights: list[Figure]
     tamps: Table
@@ -45,6 +49,7 @@ class BalloonPart:
 
 def balloon_part(
     scene: Scene,
+    spine: Spine,
     vertebra: Vertebra | None,
     planned: LevelPlan | None,
     level: str,
@@ -55,8 +60,8 @@ def balloon_part(
 
     Parameters
     ----------
-    scene, vertebra, planned:
-        CT and labels, the measured level, and its plan.
+    scene, spine, vertebra, planned:
+        CT and labels, the measured spine and level, and its plan.
     level, found:
         Its name and what its balloons did.
     maps:
@@ -77,6 +82,7 @@ def balloon_part(
         cuts=cuts,
         legend=tuple(one for one in balloon_cuts.LEGEND if not absent.get(one[0], False)),
         reliefs=reliefs,
+        xrays=stage_xrays(scene, spine, vertebra, planned, found, maps),
         pressures=pressure_figures(level, found, planned),
         heights=[] if chart is None else [chart],
         tamps=tamps_table(level, found, planned),

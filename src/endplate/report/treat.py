@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from endplate.anatomy.model import Spine, Vertebra
+from endplate.anatomy.model import Spine
 from endplate.outcome.fields import CementMaps
 from endplate.outcome.model import LevelOutcome, Treatment
 from endplate.papers.table import Cell, Row, Table
@@ -89,10 +89,7 @@ def treat_sections(
     if treatment is None:
         return []
     plans = {} if plan is None else {one.level: one for one in plan.plans}
-    return [
-        _section(scene, spine.find(level.level), plans.get(level.level), level, maps)
-        for level in treatment.levels
-    ]
+    return [_section(scene, spine, plans.get(level.level), level, maps) for level in treatment.levels]
 
 
 def timeline_table(treatment: Treatment | None) -> Table | None:
@@ -122,11 +119,12 @@ def timeline_table(treatment: Treatment | None) -> Table | None:
 
 def _section(
     scene: Scene,
-    vertebra: Vertebra | None,
+    spine: Spine,
     plan: LevelPlan | None,
     level: LevelOutcome,
     maps: CementMaps | None,
 ) -> TreatSection:
+    vertebra = spine.find(level.level)
     paths: tuple[NeedlePath, ...] = () if plan is None else plan.paths
     cement = level.cement
     curve = None if cement is None else injection_figure(level.level, cement)
@@ -145,7 +143,7 @@ def _section(
                 warm = warmth_figures(scene, vertebra, maps.peak_c, parts)
     balloon = None
     if level.balloon is not None:
-        balloon = balloon_part(scene, vertebra, plan, level.level, level.balloon, maps)
+        balloon = balloon_part(scene, spine, vertebra, plan, level.level, level.balloon, maps)
     heat = None if cement is None or cement.heat is None else heat_table(level.level, cement.heat)
     return TreatSection(
         name=level.level,
@@ -162,7 +160,7 @@ def _section(
         leaks=None if cement is None else leak_table(level.level, cement),
         heat_table=heat,
         strength_table=None if strong is None else strength_table(level.level, level.strength),
-        findings=level.findings,
+        findings=level.findings if balloon is None else (*level.findings, *balloon.xrays.findings),
     )
 
 
