@@ -166,6 +166,30 @@ def test_hard_bone_meets_the_rated_pressure_and_beyond_it_the_balloon_bursts() -
         inflate_to(driven, burst, "left", 3.0)
 
 
+def test_over_inflation_bursts_a_balloon_in_soft_bone_too(crushed: Bone) -> None:
+    site = prepare(crushed, (tamp(),), plain(crack=False, step_ml=1.0, heed=frozenset()))
+    most = tamp().device.max_volume_ml
+    beyond = inflate_to(site, start(site), "left", 2.0 * most)
+    assert beyond.stopped == ("rupture",)
+    assert most < beyond.reached_ml[0] <= 1.25 * most + 1.0
+    assert beyond.findings[-1].code == "balloon-rupture"
+    assert document(site, beyond).peak_pressure_mpa.foam < tamp().device.rated_pressure_mpa  # type: ignore[union-attr]
+    assert cavity_of(site, beyond).volume_ml > most
+
+
+def test_one_balloon_of_two_may_stay_folded_and_volumes_may_differ(crushed: Bone) -> None:
+    site = prepare(crushed, pair(), plain(crack=False, step_ml=1.0))
+    alone = inflate_all(site, {"right": 2.0}, deflated=False)
+    assert alone.volumes_ml == (0.0, 2.0)
+    assert alone.stopped == (None, "operator")
+    assert not alone.cavities[0].any()
+    uneven = inflate_all(site, {"left": 1.0, "right": 2.0}, deflated=False)
+    assert uneven.volumes_ml == (1.0, 2.0)
+    voxel_ml = site.bone.voxel_ml
+    for cavity, volume in zip(uneven.cavities, uneven.volumes_ml, strict=True):
+        assert np.count_nonzero(cavity) * voxel_ml == pytest.approx(volume, abs=voxel_ml)
+
+
 def test_a_wall_is_broken_only_where_it_has_a_gap_and_that_is_an_event() -> None:
     whole = drum(1.5)
     gap = whole.body & (whole.depth_mm < 1.5) & (whole.wall == 0)
