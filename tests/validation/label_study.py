@@ -27,7 +27,11 @@ from endplate.imaging.read import read_image
 from endplate.imaging.sample import fetch_sample
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.labelling.bodies import segment_bodies
+from endplate.labelling.drum import lattice
+from endplate.labelling.edge_fit import surface_normals
 from endplate.labelling.model import LabelledBody, Seed
+from endplate.labelling.pedicle_roots import root_nodes
+from endplate.labelling.spine_labels import BODY, label_from_points
 from endplate.synthetic import FractureSpec, GridSpec, build_phantom, random_spec
 
 Mask = NDArray[np.bool_]
@@ -72,10 +76,7 @@ class RealBody:
 
 def real_body(folder: Path, *, count: int = 50, rng_seed: int = 0) -> RealBody:
     """The TPTBox L3 from one click, ``count`` random seeds at each error."""
-    image = read_image(folder / "tptbox_L3_ct.nii.gz")
-    parts = np.asarray(nibabel.load(folder / "tptbox_L3_subreg_labels.nii.gz").dataobj)
-    levels = np.asarray(nibabel.load(folder / "tptbox_L3_vert_labels.nii.gz").dataobj)
-    true = np.isin(parts, (49, 50)) & (levels == VERSE_IDS["L3"])
+    image, true, _ = _real(folder)
     middle = image.to_world(np.argwhere(true).mean(axis=0))
 
     def at(point: NDArray[np.float64]) -> Mask:
@@ -109,11 +110,94 @@ class LevelCheck:
 
 
 def sample_bodies() -> list[LevelCheck]:
-    """The sample CT, seeds at the centres of the given bodies of T10–L2."""
+    """The sample CT, seeds at the centres of the given bodies of T10–L2: both maps measured as they are."""
     files = fetch_sample()
     image, labels = read_image(files.ct), read_labels(files.labels)
     given = given_bodies(labels)
-    return _compare(image, labels, {level: given[level] for level in SAMPLE_LEVELS}, 0.0)
+    seeds = [Seed(level, image.to_world(np.argwhere(given[level]).mean(axis=0))) for level in SAMPLE_LEVELS]
+    found = label_from_points(image, seeds)
+    ours, theirs = _assessed(found.labels, image), _assessed(labels, image)
+    rows = []
+    for level in SAMPLE_LEVELS:
+        here, there = ours.find(level), theirs.find(level)
+        assert here is not None
+        assert there is not None
+        body = (found.labels.data == VERSE_IDS[level]) & (found.subregions.data == BODY)
+        rows.append(
+            LevelCheck(
+                level,
+                dice(body, given[level]),
+                found.level(level).quality,
+                _heights(here.heights_mm),
+                _heights(there.heights_mm),
+                here.fracture.genant_grade,
+                there.fracture.genant_grade,
+                None,
+                tuple(float(mm) for mm in image.spacing_mm),
+            )
+        )
+    return rows
+
+
+@dataclass(frozen=True)
+class EdgeHeight:
+    """Where an edge lies on the blurred cortex of wall and front, 0 outside and 1 at the peak, and how far apart."""
+
+    ours: float
+    given: float
+    given_beyond_mm: float
+
+
+def edge_height(image: Volume, body: LabelledBody, given: Mask) -> EdgeHeight:
+    """Read the CT across a body's wall, away from endplates and pedicles, at our edge and at a given map's."""
+    nodes = lattice(body.surface.cells)
+    local = body.surface.local_mm
+    normals = surface_normals(body.surface, local)
+    across = np.arange(-4.0, 4.01, 0.1)
+    points = body.axes.to_world((local[:, None] + normals[:, None] * across[:, None]).reshape(-1, 3))
+    voxels = image.to_voxel(points).T
+    shape = (len(local), len(across))
+    inside = ndimage.map_coordinates(given.astype(np.float32), voxels, order=1).reshape(shape) >= 0.5
+    hu = ndimage.map_coordinates(image.data.astype(np.float32), voxels, order=1).reshape(shape)
+    d = nodes.directions
+    wall = ((np.abs(d[:, 0]) == 1.0) | (d[:, 1] == 1.0)) & (np.abs(d[:, 2]) < 0.7) & ~root_nodes(nodes)
+    first = int(np.searchsorted(across, -3.0))
+    rows = [n for n in np.flatnonzero(wall) if inside[n, first] and not inside[n, first:].all()]
+    beyond = np.array([across[first + int(np.argmin(inside[n, first:]))] for n in rows])
+    ours = hu[rows]
+    theirs = np.array([np.interp(across, across - at, hu[n]) for n, at in zip(rows, beyond, strict=True)])
+    return EdgeHeight(_share(ours, across), _share(theirs, across), float(np.median(beyond)))
+
+
+def _share(profiles: NDArray[np.floating], across: NDArray[np.float64]) -> float:
+    middle = np.median(profiles, axis=0)
+    near = np.abs(across) <= 2.0
+    outside = float(np.median(middle[across >= 2.0]))
+    at = float(np.interp(0.0, across, middle))
+    return (at - outside) / (float(middle[near].max()) - outside)
+
+
+def edge_heights(folder: Path) -> dict[str, EdgeHeight]:
+    """Edges of our bodies and of the maps given: the levels of the sample CT and the real L3."""
+    files = fetch_sample()
+    image, labels = read_image(files.ct), read_labels(files.labels)
+    middles = given_bodies(labels)
+    seeds = [Seed(level, image.to_world(np.argwhere(middles[level]).mean(axis=0))) for level in SAMPLE_LEVELS]
+    found = {
+        body.level: edge_height(image, body, labels.data == VERSE_IDS[body.level])
+        for body in segment_bodies(image, seeds)
+    }
+    image, true, levels = _real(folder)
+    (body,) = segment_bodies(image, [Seed("L3", image.to_world(np.argwhere(true).mean(axis=0)))])
+    return found | {"real L3": edge_height(image, body, levels == VERSE_IDS["L3"])}
+
+
+def _real(folder: Path) -> tuple[Volume, Mask, NDArray[np.integer]]:
+    """The TPTBox L3: CT, body, numbers of the levels."""
+    image = read_image(folder / "tptbox_L3_ct.nii.gz")
+    parts = np.asarray(nibabel.load(folder / "tptbox_L3_subreg_labels.nii.gz").dataobj)
+    levels = np.asarray(nibabel.load(folder / "tptbox_L3_vert_labels.nii.gz").dataobj)
+    return image, np.isin(parts, (49, 50)) & (levels == VERSE_IDS["L3"]), levels
 
 
 def given_bodies(labels: LabelMap) -> dict[str, Mask]:

@@ -17,6 +17,7 @@ from endplate.imaging.volume import LabelMap, ScanInfo, Volume
 from endplate.labelling.arch import Arches, find_arches
 from endplate.labelling.bodies import segment_bodies
 from endplate.labelling.model import LabelledBody, Seed
+from endplate.labelling.parting import roots_of
 from endplate.labelling.quality import LevelQuality, judge
 from endplate.sources import Finding, value
 
@@ -152,7 +153,7 @@ def _point(seed: Seed) -> tuple[float, float, float]:
 def _painted(
     image: Volume, bodies: Sequence[LabelledBody], arches: Arches
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """VerSe ids and subregions: bodies over arches over the canal."""
+    """VerSe ids and subregions: bodies over arches over the canal, parted at the posterior wall."""
     ids = np.zeros(image.shape, dtype=np.uint8)
     subregions = np.zeros(image.shape, dtype=np.uint8)
     ids[arches.box] = arches.labels
@@ -161,6 +162,13 @@ def _painted(
         box = body.box
         ids[box] = np.where(body.mask, np.uint8(VERSE_IDS[body.level]), ids[box])
         subregions[box] = np.where(body.mask, np.uint8(BODY), subregions[box])
+    for body in bodies:
+        arch = (ids[arches.box] == VERSE_IDS[body.level]) & (subregions[arches.box] == ARCH)
+        corner = [part.start for part in arches.box]
+        affine = image.affine.copy()
+        affine[:3, 3] = image.to_world(np.array(corner))
+        roots = roots_of(body, arch, affine) + corner
+        subregions[tuple(roots.T)] = BODY
     return ids, subregions
 
 
