@@ -14,7 +14,7 @@ from endplate.mechanics.solver import Solver
 
 
 def widening(
-    radius_vox: int, edge_vox: int, step_mm: float, modulus: float, pressure: float
+    radius_vox: float, edge_vox: int, step_mm: float, modulus: float, pressure: float
 ) -> tuple[float, float]:
     """Mean widening of an eighth of a pressurised sphere in a block, and the radius of equal volume."""
     places = (np.indices((edge_vox,) * 3) + 0.5) * step_mm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -245,7 +246,7 @@ def test_a_balloon_out_of_place_is_refused(crushed: Bone, given: dict[str, float
 def test_impossible_orders_are_refused_in_words(crushed: Bone, both: tuple[Site, State]) -> None:
     site, state = both
     small = drum(size_mm=(30.0, 16.0, 20.0))
-    cases = [
+    cases: list[tuple[Callable[[], object], str]] = [
         (lambda: prepare(small, (tamp(name="20/3"),), plain()), "balloon-longer-than-body"),
         (lambda: prepare(replace(crushed, loss=0.8), (tamp(),), plain()), "balloon-vertebra-plana"),
         (lambda: prepare(crushed, (), plain()), "balloons-none"),
