@@ -21,6 +21,7 @@ CEMENT = "cement.nii.gz"
 ARRIVAL = "cement-time.nii.gz"
 WARMTH = "cement-warmth.nii.gz"
 CAVITY = "cavity.nii.gz"
+TRUTH = "fracture.json"
 REPORT = "report.html"
 SHEETS = "sheets.html"
 

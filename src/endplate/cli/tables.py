@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from endplate.anatomy.model import HeightTriple, Spine, Vertebra
-from endplate.outcome.model import LevelOutcome, Treatment
+from endplate.outcome.model import BalloonOutcome, LevelOutcome, Treatment
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
 from endplate.sources import Finding
 from endplate.units import N_PER_KN, S_PER_MIN
@@ -93,8 +93,28 @@ def _cement_words(level: LevelOutcome) -> str:
     return f"{inside:.1f} ml of cement in bone{share}{both[cement.touches_endplates]}{stopped}"
 
 
+def _balloon_words(balloon: BalloonOutcome) -> str:
+    gain = balloon.height_gain_mm
+    parts = [
+        f"{words} {one:.1f}"
+        for words, one in (
+            ("posture (an input)", gain.posture),
+            ("inflated", gain.inflated),
+            ("deflated", gain.deflated),
+        )
+        if one is not None
+    ]
+    pressure = "" if balloon.peak_pressure_mpa is None else f", up to {balloon.peak_pressure_mpa:.2f} MPa"
+    return (
+        f"balloons: {UNKNOWN if balloon.volume_ml is None else f'{balloon.volume_ml:.1f}'} ml{pressure}; "
+        f"{balloon.gain_of} height above the scan, mm: {', '.join(parts)}"
+    )
+
+
 def _result_lines(level: LevelOutcome) -> Iterable[str]:
     cement, strength = level.cement, level.strength
+    if level.balloon is not None:
+        yield _balloon_words(level.balloon)
     if cement is not None and cement.delivered_ml > 0.0:
         leaks = [
             f"{route.replace('_', ' ')} {volume:.2f} ml"

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 REASON = "demonstration: this person has no known fracture here"
 SAMPLE_TITLE = "Demonstration on a public sample CT"
 PHANTOM_TITLE = "Demonstration on a synthetic phantom, not a patient"
+BROKEN_TITLE = "Demonstration on a public sample CT with L1 broken virtually"
+BROKEN_LOSS = 0.22
+BROKEN = "-kyphoplasty"
+"""What the second case's name adds to the first's."""
 PHANTOM_LEVELS = ("T11", "T12", "L1", "L2", "L3")
 PHANTOM_VOXEL_MM = (0.8, 0.8, 1.0)
 
@@ -48,11 +52,12 @@ def demo(
 ) -> None:
     """Show the whole way on the public sample CT.
 
-    Measures every vertebra and plans L1. Where the sample cannot be fetched, a synthetic phantom with a
+    Measures every vertebra and treats L1 by vertebroplasty; then breaks L1 virtually and treats it by balloon
+    kyphoplasty in a second case beside the first. Where the sample cannot be fetched, a synthetic phantom with a
     fractured L1 takes its place, and the output says so.
     """
     from endplate.cli.runtime import prepare
-    from endplate.cli.show import show_case
+    from endplate.cli.show import show_case, show_treated
     from endplate.cli.speech import console, progress
 
     manner = Manner(json, quiet, verbose)
@@ -66,7 +71,15 @@ def demo(
         try:
             with progress(manner) as tell:
                 result = _run(folder, subject, force=force, tell=tell)
-            show_case(result, manner, extra={"demonstration": subject.title})
+            broken = None
+            if subject.title == SAMPLE_TITLE:
+                with progress(manner) as tell:
+                    broken = _run_broken(folder, force=force, tell=tell)
+            more = {} if broken is None or not json else {"kyphoplasty": broken.to_json()}
+            show_case(result, manner, extra={"demonstration": subject.title, **more})
+            if broken is not None and not json:
+                console().print(BROKEN_TITLE, style="bold", markup=False, soft_wrap=True)
+                show_treated(broken, manner)
         finally:
             if not json:
                 end = f"{subject.title}. Case: {folder.resolve()}"
@@ -87,6 +100,19 @@ def _run(out: Path, subject: Subject, *, force: bool, tell: Tell) -> CaseResult:
         if error.code != "case-of-another-scan" or not replaceable:
             raise
         return run_case(out, inputs, parameters, force=True, tell=tell)
+
+
+def _run_broken(out: Path, *, force: bool, tell: Tell) -> CaseResult:
+    """Break the level of a demonstration virtually, and treat it by kyphoplasty in a case beside it."""
+    from endplate.case.fracture import fracture_case
+    from endplate.case.request import Parameters
+    from endplate.case.run import replan_case
+    from endplate.synthetic.virtual_fracture import VirtualFracture
+
+    folder = out.with_name(out.name + BROKEN)
+    fracture_case(out, VirtualFracture(LEVEL, "wedge", BROKEN_LOSS), folder, tell=tell)
+    parameters = Parameters(levels=(LEVEL,), technique="kyphoplasty", title=BROKEN_TITLE)
+    return replan_case(folder, parameters, force=force, tell=tell)
 
 
 def _sample_or_phantom(cleanup: ExitStack, tell: Tell) -> Subject:
