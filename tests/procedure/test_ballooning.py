@@ -13,7 +13,9 @@ import pytest
 
 from endplate.balloon.inflate import prepare
 from endplate.balloon.model import Options, Posture
+from endplate.balloon.model import State as BalloonState
 from endplate.cement.cavity import Opening
+from endplate.cement.model import Medium
 from endplate.errors import EndplateError, UsageError
 from endplate.outcome.balloon import balloon_outcome
 from endplate.planning.model import BalloonChoice, KyphoplastyPath, Plan
@@ -88,13 +90,12 @@ def kyphoplasty(make_world: Callable[..., World]) -> Callable[..., World]:
         )
         site = prepare(
             body,
-            [tamp(side, middle_mm=middles[side], gap_mm=2.0) for side in sides],  # type: ignore[arg-type]
+            [tamp(side, middle_mm=middles[side], gap_mm=2.0) for side in sides],
             Options(posture=Posture(3.0, 2.0, 0.0, "endplate"), step_ml=0.5),
         )
 
-        def hollowed(state: object) -> Hollow:
-            opening = opening_of(site, state)  # type: ignore[arg-type]
-            return hollow_of(level.medium, opening)
+        def hollowed(state: BalloonState) -> Hollow:
+            return hollow_of(level.medium, opening_of(site, state))
 
         balloons = Balloons(site, hollowed)
         return replace(world, levels=MappingProxyType({"L1": replace(level, balloons=balloons)}))
@@ -102,14 +103,14 @@ def kyphoplasty(make_world: Callable[..., World]) -> Callable[..., World]:
     return make
 
 
-def hollow_of(medium: object, opening: Opening) -> Hollow:
+def hollow_of(medium: Medium, opening: Opening) -> Hollow:
     """A cavity in the block: all room where it is open, none where a balloon holds it."""
-    here = opening.onto(medium.affine, medium.shape)  # type: ignore[attr-defined]
-    there = medium.porosity > 0.0  # type: ignore[attr-defined]
+    here = opening.onto(medium.affine, medium.shape)
+    there = medium.porosity > 0.0
     cavity, held = np.where(there, here.cavity, 0.0), np.where(there, here.held, 0.0)
-    porosity = (1.0 - cavity) * medium.porosity + cavity - held  # type: ignore[attr-defined]
-    permeability = np.where(held > 0.99, 0.0, medium.permeability_m2)  # type: ignore[attr-defined]
-    return Hollow(opening, replace(medium, porosity=porosity, permeability_m2=permeability), cavity - held)  # type: ignore[type-var]
+    porosity = (1.0 - cavity) * medium.porosity + cavity - held
+    permeability = np.where(held > 0.99, 0.0, medium.permeability_m2)
+    return Hollow(opening, replace(medium, porosity=porosity, permeability_m2=permeability), cavity - held)
 
 
 def done(world: World, *actions: Action) -> State:
