@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from endplate.anatomy.model import Spine
+from endplate.cement.cavity import Opening, with_cavity
 from endplate.cement.medium import BoneModel
 from endplate.cement.model import Fill
 from endplate.errors import UsageError
@@ -18,7 +19,7 @@ from endplate.mechanics.strength import press_vertebra
 from endplate.mechanics.strength_model import StrengthDocument
 from endplate.mechanics.vertebra_model import vertebra_specimen
 from endplate.outcome import before_after as module
-from endplate.outcome.before_after import BeforeAfter, Scan, before_and_after, saturation_on
+from endplate.outcome.before_after import BeforeAfter, Scan, before_and_after, opened, saturation_on
 from endplate.outcome.intact import intact_expectation
 
 OPTIONS = StrengthOptions(voxel_mm=3.0, steps="fast")
@@ -146,3 +147,44 @@ def test_neighbours_that_are_broken_or_fail_are_passed_over(scan: Scan, known: C
     assert own.strength_n == documents["L1"].strength_n
     assert own.source == "the bone of L1 without damage"
     assert intact_expectation(alone, "L1", None, press).strength_n is None
+
+
+def cavity(bone: BoneModel) -> Opening:
+    """Two thirds of a ball of 9 mm in the middle of the body, with the bone within 3 mm of it twice as dense."""
+    middle = bone.grid.local_mm[bone.body].mean(axis=0)
+    away = np.linalg.norm(bone.grid.local_mm - middle, axis=-1)
+    share = np.where(away <= 9.0, 1.0, 0.0)
+    denser = np.where((away > 9.0) & (away <= 12.0), 2.0, 1.0)
+    return Opening(bone.medium.affine, share, np.zeros_like(share), denser)
+
+
+def test_a_cavity_takes_bone_away_and_what_lies_round_it_is_denser(scan: Scan, bone: BoneModel) -> None:
+    opening = cavity(bone)
+    made = vertebra_specimen(
+        scan.image, scan.labels, scan.spine, "L1", scan.calibration, OPTIONS, voxel_mm=OPTIONS.voxel_mm
+    )
+    hollow = opened(made, opening)
+    assert opened(made, None) is made
+    inside = made.sample(Volume(opening.cavity, opening.affine)) > 0.999
+    ratio = hollow.density_mgcc / np.maximum(made.density_mgcc, 1.0)
+    assert inside.any()
+    assert (hollow.density_mgcc[inside & made.bone] < 0.3 * made.density_mgcc[inside & made.bone]).all()
+    assert ratio[made.bone & (made.density_mgcc > 1.0)].max() > 1.4
+    assert (hollow.density_mgcc[~made.bone] == made.density_mgcc[~made.bone]).all()
+
+
+def test_a_cavity_left_empty_weakens_and_one_full_of_cement_does_not(
+    scan: Scan, bone: BoneModel, known: CaseStrength
+) -> None:
+    opening = replace(cavity(bone), solid_ratio=np.ones(bone.medium.shape))
+    hollow = with_cavity(bone, opening)
+    linear = replace(OPTIONS, linear_only=True)
+    full = np.where(hollow.cavity > 0.5, 1.0, 0.0)
+    empty, filled = (
+        before_and_after(scan, "L1", field(bone, part), options=linear, known=known, opening=opening).outcome
+        for part in (0.0 * full, full)
+    )
+    assert empty.stiffness_before_n_per_mm is not None
+    assert empty.stiffness_after_n_per_mm is not None
+    assert filled.stiffness_after_n_per_mm is not None
+    assert empty.stiffness_after_n_per_mm < empty.stiffness_before_n_per_mm < filled.stiffness_after_n_per_mm

@@ -157,6 +157,8 @@ def _numbers(
         "in_canal_ml": measured.in_canal_ml,
         "toward_lung_ml": measured.toward_lung_ml,
     }
+    if setting.opening is not None:
+        found["in_cavity_ml"] = measured.in_cavity_ml
     found |= {f"leaks_ml.{route}": volume for route, volume in done.leaks_ml.items()}
     peaks = {} if warm is None else {one.name: one.peak_c for one in warm.outcome.regions}
     found["peak_temperature_c"] = peaks.get("cement")
