@@ -14,23 +14,36 @@ from endplate.anatomy.expectation import HEIGHTS
 
 SHAPES = ("wedge", "biconcave", "crush")
 LOSSES = (0.2, 0.35, 0.5)
-PLACES = (("phantom", "L1"), ("sample", "T12"), ("sample", "L1"))
-TITLES = {"phantom": "phantom, 1 mm", "sample": "sample CT, 0.7 × 0.7 × 2.5 mm"}
+PLACES = (
+    ("phantom", "L1"),
+    ("sample-1mm", "T12"),
+    ("sample-1mm", "L1"),
+    ("sample", "T12"),
+    ("sample", "L1"),
+)
+TITLES = {
+    "phantom": "phantom, 1 mm",
+    "sample-1mm": "sample CT resampled to 1 mm before it is broken",
+    "sample": "sample CT, 0.7 × 0.7 × 2.5 mm",
+}
 
 TOLERANCE_MM = 0.5
-BOUND_MM = {"phantom": 1.1, "sample": 9.0}
-"""Where the tolerance is missed in the worst case, the worst stays within this."""
+BOUND_MM = {"phantom": 1.0, "sample-1mm": 1.0, "sample": 2.5}
+"""Where the tolerance is missed in the worst case, the worst stays within one slice: each of the two endplates is known
+to half a slice."""
 
 METHOD = """Three losses × three shapes of L1 of a phantom (T12–L2, point spread 0.8 mm, noise 15 HU) and of T12 and
-L1 of the public sample CT (cropped to T11–L2), each broken by `endplate fracture` and read back by `endplate assess`
-with the CT. Truth: the heights that the intact level was read with, changed by the exact displacement of its
-endplates. The error therefore holds the reading of both scans: rounding of the new label's endplates to whole slices
-where the CT cannot refine them (none can be at 2.5 mm)."""
+L1 of the public sample CT (cropped to T11–L2), as it is and resampled to slices of 1 mm, each broken by `endplate
+fracture` and read back by `endplate assess` with the CT. Truth: the heights that the intact level was read with,
+changed by the exact displacement of its endplates. The error therefore holds the reading of both scans: rounding of
+the new label's endplates to whole slices where the CT cannot refine them (none can be at 2.5 mm). Asked for: 0.5 mm,
+and the true loss inside its printed interval. Bound stated beforehand where 0.5 mm is missed: one slice."""
 
 DETAILS = """Read − true: anterior, middle and posterior height. *In it*: the true loss lies in the printed interval.
-*Jacobian*: the least determinant of the map. The bound of 9.0 mm was set to what was found, not asked for.
-On slices of 2.5 mm deep crushes and dishes are read wrong by millimetres, more than rounding explains. The likely
-cause, not yet shown: pedicles that keep their height beside a body of a few slices are taken for part of it."""
+*Jacobian*: the least determinant of the map. The same fractures of the same bone on slices of 1 mm and of 2.5 mm tell
+the share of the slices. Misreadings of up to 8 mm in an earlier record came from the map's inverse, which had not
+converged beside discs that were stretched more than about five times and left pieces of the old endplate in place; it
+was not the reading."""
 
 
 def _heights(found: Sequence[Found], scan: str) -> list[dict]:
@@ -90,7 +103,7 @@ def test_virtual_fractures_read_back() -> None:
     results = spread_over(break_and_read, cases)
     found = [one for one in results if one is not None]
     refused = [case for case, one in zip(cases, results, strict=True) if one is None]
-    rows = _heights(found, "phantom") + _heights(found, "sample")
+    rows = [one for scan in TITLES for one in _heights(found, scan)]
     wedge = np.array([one.wedge_error_deg for one in found])
     mass = max(one.mass_error for one in found)
     remap = np.array([one.remap_factor for one in found]) - 1.0

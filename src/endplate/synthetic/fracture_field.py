@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
+from endplate.errors import InternalError
 
 RAMP = 0.2
 """Share of a crushed band over which its strain rises, and again falls."""
@@ -36,8 +37,10 @@ BAND_LEAST_MM = 3.0
 STILL_MM = 1e-4
 """A column that moves by less stays as it is."""
 
-NEWTON_STEPS = 40
-"""Upper bound of the inverse's steps; each halves the bracket at least where Newton's would leave it."""
+SOLVE_STEPS = 100
+"""Upper bound of the inverse's steps: each halves the bracket or the error."""
+
+SOLVED_MM = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,17 +320,27 @@ def _solve(
     high: FloatArray,
     shift: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
 ) -> FloatArray:
-    """Solve s + shift(s) = target on brackets [low, high] by Newton's steps kept inside them."""
+    """Solve s + shift(s) = target on brackets [low, high].
+
+    Newton's step is taken where it stays between the ends and the error has halved, else the bracket is halved: beside
+    a disc that is stretched much, Newton's steps lead from one flat end of the bracket to the other and back for ever.
+    """
     low, high = low.copy(), high.copy()
     guess = 0.5 * (low + high)
-    for _ in range(NEWTON_STEPS):
+    last = np.full(len(guess), np.inf)
+    for _ in range(SOLVE_STEPS):
         moved, slope = shift(guess)
         excess = guess + moved - target
+        error = np.abs(excess)
+        if not len(error) or float(error.max()) < SOLVED_MM:
+            return guess
         above: NDArray[np.bool_] = excess > 0.0
         low, high = np.where(above, low, guess), np.where(above, guess, high)
         step = guess - excess / (1.0 + slope)
-        inside = (step >= low) & (step <= high)
-        guess = np.where(inside, step, 0.5 * (low + high))
-        if not len(excess) or float(np.abs(excess).max()) < 1e-9:
-            break
-    return guess
+        good = (step > low) & (step < high) & (error <= 0.5 * last)
+        guess, last = np.where(good, step, 0.5 * (low + high)), error
+    raise InternalError(
+        "fracture-not-inverted",
+        f"Where some points of the fracture came from was not found; {float(error.max()):.2g} mm are left.",
+        do="Report this with the command that was given.",
+    )

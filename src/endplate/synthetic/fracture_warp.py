@@ -16,8 +16,8 @@ from endplate.imaging.geometry import voxel_sizes_mm
 from endplate.imaging.volume import Volume
 from endplate.synthetic.fracture_field import STILL_MM, FractureField
 
-LEVEL_REACH = 0.75
-"""Voxels this far outside the carried surface, in voxels, may still be needed to make up the vertebra's volume."""
+LAYER_MM = 0.4
+"""A voxel's share of the moved bone is told from points along it that are no further apart than this."""
 
 PAD_VOXELS = 6
 """Voxels round what moves that the splines may look at."""
@@ -35,6 +35,8 @@ class Moved:
         Shape (n, 3): their indices in the box.
     source:
         Shape (n, 3): fractional box indices that they came from.
+    layers:
+        Shape (m, n, 3): the same for m points in each voxel, evenly along the voxel axis that follows the vertebra's.
     local_mm:
         Shape (n, 3): where they are now, in the vertebra's frame.
     jacobian:
@@ -44,6 +46,7 @@ class Moved:
     box: tuple[slice, slice, slice]
     index: NDArray[np.intp]
     source: FloatArray
+    layers: FloatArray
     local_mm: FloatArray
     jacobian: FloatArray
 
@@ -106,7 +109,27 @@ def find_moved(volume: Volume, axes: Axes, field: FractureField) -> Moved:
         np.maximum(index.max(axis=0), np.ceil(source.max(axis=0)).astype(int)) + 1 + PAD_VOXELS, volume.shape
     )
     box = tuple(slice(int(a), int(b)) for a, b in zip(low_box, high_box, strict=True))
-    return Moved((box[0], box[1], box[2]), index - low_box, source - low_box, local, field.jacobian(came))
+    return Moved(
+        (box[0], box[1], box[2]),
+        index - low_box,
+        source - low_box,
+        _layers(volume, axes, field, index) - low_box,
+        local,
+        field.jacobian(came),
+    )
+
+
+def _layers(volume: Volume, axes: Axes, field: FractureField, index: NDArray[np.intp]) -> FloatArray:
+    """Where points along each voxel came from, fractional indices of the volume, shape (m, n, 3)."""
+    along = int(np.argmax(np.abs(axes.superior @ (volume.affine[:3, :3] / volume.spacing_mm))))
+    count = int(np.ceil(float(volume.spacing_mm[along]) / LAYER_MM))
+    offset = np.zeros(3)
+    found = []
+    for place in (np.arange(count) + 0.5) / count - 0.5:
+        offset[along] = place
+        came = field.inverse(axes.to_local(volume.to_world(index + offset)))
+        found.append(volume.to_voxel(axes.to_world(came)))
+    return np.stack(found)
 
 
 def sample_image(image: NDArray[Any], moved: Moved) -> FloatArray:
@@ -147,34 +170,43 @@ def sample_labels(
     moved:
         What moves.
     own_voxels:
-        How many of the moved voxels the fractured vertebra fills: its deepest get its label. Rounding to whole
-        voxels would take or give half a slice of a level endplate.
+        How many of the moved voxels the fractured vertebra fills: those that hold the most of it get its label.
+        Rounding to whole voxels would take or give half a slice of a level endplate.
 
     Notes
     -----
     The distance is cut at the smallest voxel size: else, across thick slices, a wall near by would draw the endplate
-    down at its rim.
+    down at its rim. How much of the vertebra a voxel holds is told where the voxel is now: depths of where it came from
+    say little of it, because a crushed body is closer and a stretched disc wider than before.
     """
     part = labels[moved.box]
     spacing = voxel_sizes_mm(affine)
     best = np.zeros(len(moved.index))
     ids = np.zeros(len(moved.index), dtype=np.uint8)
-    own_depth = np.full(len(moved.index), -np.inf)
+    depth = np.full(len(moved.index), -np.inf)
+    share = np.zeros(len(moved.index))
     for number in np.unique(part):
         if number == 0:
             continue
         mask = part == number
         signed = _distance(mask, spacing) - _distance(~mask, spacing)
-        depth = ndimage.map_coordinates(signed, moved.source.T, order=1, mode="nearest")
+        found = _sampled(signed, moved.source)
         if number == own:
-            own_depth = depth
+            depth = found
+            share = np.mean([_sampled(signed, layer) > 0.0 for layer in moved.layers], axis=0)
             continue
-        deeper = depth > best
-        best, ids = np.where(deeper, depth, best), np.where(deeper, np.uint8(number), ids)
-    can_be = (own_depth > -LEVEL_REACH * float(spacing.min())) & (own_depth > best - 1e-9)
-    rank = np.flatnonzero(can_be)[np.argsort(-own_depth[can_be], kind="stable")]
-    ids[rank[:own_voxels]] = own
-    return WarpedLabels(ids, own_depth)
+        deeper = found > best
+        best, ids = np.where(deeper, found, best), np.where(deeper, np.uint8(number), ids)
+    can_be = (share > 0.0) & (depth > np.where(ids == 0, -np.inf, best))
+    # Of voxels that hold as much, the deeper ones first.
+    order = np.lexsort((-depth[can_be], -share[can_be]))
+    ids[np.flatnonzero(can_be)[order][:own_voxels]] = own
+    return WarpedLabels(ids, depth)
+
+
+def _sampled(field: FloatArray, index: FloatArray) -> FloatArray:
+    values: FloatArray = ndimage.map_coordinates(field, index.T, order=1, mode="nearest")
+    return values
 
 
 def own_voxels_after(
