@@ -25,11 +25,10 @@ SERIAL_BELOW = 30_000
 COARSEST_FREEDOMS, COARSEST_THIN_FREEDOMS = 250, 700
 """Freedoms of the coarsest level at most, and of one that is a single element thick; it is solved directly."""
 
-DEGREE = 5
-"""Steps of the smoother before and after each coarse correction."""
-
-BAND = 30.0
-"""Upper over lower end of the band of eigenvalues that the smoother works on."""
+SMOOTHERS = ((5, 30.0), (14, 200.0), (30, 900.0))
+"""Steps of the smoother before and after each coarse correction, and upper over lower end of the band of eigenvalues
+that it works on: of the finest level, of the next one and of all below. Round clefts, canals and thin walls a coarser
+grid is a poor image of the one above it; there steps are cheap, so each level takes more of the work itself."""
 
 SINGULAR = 1e-6
 """Eigenvalues of the coarsest operator below this share of the greatest are rigid motions."""
@@ -110,7 +109,8 @@ class Multigrid:
         self._constants = mode_constants(elasticity, spacing)
         self._free = free
         self.levels = self._grids(*modulus.shape)
-        self._steps = chebyshev_steps(largest_eigenvalue(self._element), DEGREE, BAND)
+        greatest = largest_eigenvalue(self._element)
+        self._steps = [chebyshev_steps(greatest, degree, band) for degree, band in SMOOTHERS]
         self.change_modulus(modulus)
         for level in self.levels:
             layout = level.layout
@@ -185,8 +185,9 @@ class Multigrid:
             self._solve_coarsest(level)
             return
         twin = level.twin
-        sweeps.begin[twin](level.b, level.grid, level.inverse, self._steps[0][1], level.d, level.x)
-        self._smooth(level, self._steps[1:])
+        steps = self._steps[min(index, len(self._steps) - 1)]
+        sweeps.begin[twin](level.b, level.grid, level.inverse, steps[0][1], level.d, level.x)
+        self._smooth(level, steps[1:])
         coarse = self.levels[index + 1]
         sweeps.residual[twin](level.x, level.grid, level.b, level.inverse, level.spare, level.work)
         transfer.restrict[twin](
@@ -195,7 +196,7 @@ class Multigrid:
         self._cycle(index + 1)
         nodes = level.layout.nx + 1
         transfer.prolong[twin](level.x, level.shape, level.stop, nodes, coarse.x, coarse.shape, level.inverse)
-        self._smooth(level, self._steps)
+        self._smooth(level, steps)
 
     def _smooth(self, level: Level, steps: list[tuple[np.float32, np.float32]]) -> None:
         for keep, gain in steps:
