@@ -216,15 +216,14 @@ class _Paint:
 
     def over(self, restored: Restored, parts: list[tuple[NDArray[Any] | None, float]]) -> Volume:
         """The restored scan with each part in its place: (share, HU), the later over the earlier."""
-        hu = np.array(restored.image.data, dtype=np.float32)
+        data = np.array(restored.image.data)
         for given, number in parts:
             shares = None if given is None else np.asarray(given, dtype=np.float32)
             if shares is None or not (shares > EMPTY).any():
                 continue
             box, share = self._on_scan(shares, restored)
-            hu[box] += share * (np.float32(number) - hu[box])
-        limits = np.iinfo(np.int16)
-        data = np.clip(np.rint(hu), limits.min, limits.max).astype(np.int16)
+            hu = data[box] + share * (np.float32(number) - data[box])
+            data[box] = np.rint(hu) if np.issubdtype(data.dtype, np.integer) else hu
         return Volume(data, self.image.affine, self.image.scan)
 
     def _on_scan(
