@@ -85,7 +85,7 @@ def find_arches(image: Volume, bodies: Sequence[LabelledBody]) -> Arches:
     labels = np.where(free & (labels == 0), spread(labels, 1), labels)
     labels[labels == ELSEWHERE] = len(found) + 1
     filled = _whole(labels, body, tube, values, share, found, grid.step_mm)
-    return _on_image(grid, filled, share, tube, found, canals, marked)
+    return _on_image(grid, filled, within, share, tube, found, canals, marked)
 
 
 def _grid_round(image: Volume, found: Sequence[Place]) -> WorkGrid:
@@ -213,6 +213,7 @@ def _joined(whole: NDArray[np.bool_], body: NDArray[np.bool_]) -> NDArray[np.boo
 def _on_image(
     grid: WorkGrid,
     filled: NDArray[np.uint8],
+    within: NDArray[np.bool_],
     share: NDArray[np.float32],
     tube: NDArray[np.bool_],
     found: tuple[Place, ...],
@@ -223,8 +224,9 @@ def _on_image(
     grown = spread(filled, 2)
     rim = (grown > 0) & (filled == 0)
     occupied = np.where(filled > 0, np.maximum(share, 0.5), np.where(rim, np.minimum(share, 0.499), 0.0))
-    inner = ndimage.minimum_filter(filled > 0, size=3)
-    occupied[inner] = 1.0
+    # Where a pedicle leaves the body there is no surface: no slit is left between the two.
+    inner = ndimage.minimum_filter((filled > 0) | within, size=3)
+    occupied[inner | within] = 1.0
     fine = grid.to_image(occupied.astype(np.float32)) >= 0.5
     numbers = np.zeros(len(found) + 2, dtype=np.uint8)
     for row, place in enumerate(found):
