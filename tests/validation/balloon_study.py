@@ -1,16 +1,19 @@
-"""Balloons in virtual fractures of the phantom and of the sample CT, two a level, inflated and deflated."""
+"""Balloons in virtual fractures of the phantom and of real scans, two a level, inflated and deflated."""
 
 from __future__ import annotations
 
+import os
+import pickle
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from records import rooms_hash
 
 from endplate.anatomy import assess
 from endplate.anatomy.axes import FloatArray
-from endplate.anatomy.model import Side, Spine
+from endplate.anatomy.model import HeightTriple, Side, Spine
 from endplate.balloon.bone import body_bone
 from endplate.balloon.crack import frame_mm
 from endplate.balloon.inflate import inflate_all, prepare
@@ -18,12 +21,14 @@ from endplate.balloon.model import Bone, Options, Posture, Tamp
 from endplate.balloon.result import document
 from endplate.balloon.walls import shell_of
 from endplate.devices.balloons import shipped_balloons
+from endplate.errors import EndplateError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.labels import read_labels
 from endplate.imaging.levels import VERSE_IDS
 from endplate.imaging.read import read_image
+from endplate.imaging.sample import fetch_sample
 from endplate.imaging.volume import LabelMap, Volume
-from endplate.synthetic import FractureSpec, GridSpec, build_phantom, default_spec
+from endplate.synthetic import GridSpec, build_phantom, default_spec
 from endplate.synthetic.virtual_fracture import VirtualFracture, fracture_scan
 
 POROTIC = Calibration.line(0.45, 0.0)
@@ -35,18 +40,32 @@ VOLUME_ML = 3.0
 
 CROP_MM = 25.0
 
+TPTBOX = "tptbox_L3_ct.nii.gz"
+"""A lumbar CT in the folder of ``ENDPLATE_DATA``."""
+
+KEPT = "ENDPLATE_STUDY_KEPT"
+
+ROOMS = ("anatomy: geometry", "balloon", "synthetic: virtual fracture")
+"""Rooms whose code an outcome hangs on."""
+
+SHAPES = ("wedge", "crush", "biconcave")
+
 
 @dataclass(frozen=True)
 class Case:
-    """One virtual fracture."""
+    """One virtual fracture of a source: ``phantom``, ``sample CT`` or ``TPTBox``."""
 
     source: str
     level: str
     shape: str
     loss: float
-    voxel_mm: float
-    sample: str | None
+    voxel_mm: float = 1.0
     balloons: int = 2
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return f"{self.source} {self.level} {self.shape} {100 * self.loss:.0f} %"
 
 
 @dataclass(frozen=True)
@@ -55,6 +74,7 @@ class Outcome:
 
     case: Case
     heights_mm: tuple[float, ...]
+    expected_mm: tuple[float, ...]
     inflated_mm: tuple[float, ...]
     deflated_mm: tuple[float, ...]
     density_mgcc: float
@@ -63,13 +83,68 @@ class Outcome:
     volume_error_voxels: float
     mineral_error: float
     left_body: bool
+    in_wall_untold: bool
     stopped: tuple[str, ...]
 
 
-def run(case: Case) -> Outcome:
-    """Break the bone, inflate, deflate."""
-    image, labels, spine, calibration = _broken(case)
-    bone = body_bone(image, labels, spine, case.level, calibration, voxel_mm=case.voxel_mm)
+@dataclass(frozen=True)
+class Refused:
+    """A case that ended in an error, in its words."""
+
+    case: Case
+    why: str
+
+
+def cases(*, real: bool) -> list[Case]:
+    """The list, fixed in advance: with the phantom the share is calibrated, on real scans it is shown.
+
+    The phantom's fractures are also those on which the stiffness of the broken zone was chosen before.
+    """
+    if not real:
+        first = [Case("phantom", "L1", shape, loss) for shape in SHAPES for loss in (0.2, 0.3, 0.4)]
+        return [*first, *(Case("phantom", "T12", shape, 0.3) for shape in SHAPES)]
+    first = [Case("sample CT", "L1", shape, loss) for shape in SHAPES for loss in (0.2, 0.3, 0.4)]
+    first += [Case("sample CT", "T12", shape, 0.3) for shape in SHAPES]
+    return [*first, *(Case("TPTBox", "L3", shape, 0.3) for shape in SHAPES)]
+
+
+def run(case: Case) -> Outcome | Refused:
+    """Break the bone, inflate, deflate.
+
+    Where ``ENDPLATE_STUDY_KEPT`` names a folder, what the very same code gave before is read from it and new outcomes
+    are put there: a study that was cut short goes on where it was.
+    """
+    folder = os.environ.get(KEPT)
+    file = (
+        Path(folder or ".") / f"{rooms_hash(ROOMS)[:16]} {case.name} {case.voxel_mm:g} {case.balloons}.pickle"
+    )
+    if folder and file.is_file():
+        kept: Outcome | Refused = pickle.loads(file.read_bytes())
+        return kept
+    try:
+        outcome: Outcome | Refused = inflated(case, broken_bone(case))
+    except EndplateError as error:
+        outcome = Refused(case, f"{error.code}: {error.what}")
+    if folder:
+        file.write_bytes(pickle.dumps(outcome))
+    return outcome
+
+
+def broken_bone(case: Case) -> Bone:
+    """The body of a virtual fracture, measured again after it was broken."""
+    image, labels, spine, calibration = _intact(case.source, case.level)
+    wanted = VirtualFracture(level=case.level, shape=case.shape, loss=case.loss)  # type: ignore[arg-type]
+    broken = fracture_scan(image, labels, spine, wanted, calibration)
+    measured = assess(broken.labels, broken.image, calibration)
+    bone = body_bone(broken.image, broken.labels, measured, case.level, calibration, voxel_mm=case.voxel_mm)
+    before = spine.find(case.level)
+    assert before is not None
+    # What was broken how, and how tall it was, is known here; what a measurement makes of it is tested elsewhere.
+    return replace(bone, shape=case.shape, expected_heights_mm=before.heights_mm)  # type: ignore[arg-type]
+
+
+def inflated(case: Case, bone: Bone) -> Outcome:
+    """Two balloons (or one) in a body, to 3 ml or the first stop, and down again."""
     tamps = both_sides(bone)[: case.balloons]
     site = prepare(bone, tamps, Options(posture=Posture.none(), crack=True))
     state = inflate_all(site, {tamp.side: VOLUME_ML for tamp in tamps})
@@ -77,18 +152,20 @@ def run(case: Case) -> Outcome:
     peak = told.peak_pressure_mpa
     assert peak is not None
     assert told.gains.deflated is not None
-    held = sum(state.reached_ml)
+    in_wall = bool((state.cavity & shell_of(bone)).any())
     return Outcome(
         case=case,
         heights_mm=tuple(float(one) for one in site.room.heights_mm),
+        expected_mm=_three(bone.expected_heights_mm),
         inflated_mm=_three(told.gains.inflated),
         deflated_mm=_three(told.gains.deflated),
         density_mgcc=float(bone.density_mgcc[bone.depth_mm > 4.0].mean()),
         pressure_mpa=(peak.yield_, peak.foam, peak.j2),
         cavity_ml=told.cavity_ml,
-        volume_error_voxels=abs(told.cavity_ml - held) / bone.voxel_ml,
+        volume_error_voxels=abs(told.cavity_ml - sum(state.reached_ml)) / bone.voxel_ml,
         mineral_error=told.bone_mineral_error,
-        left_body=bool((state.cavity & (~bone.body | shell_of(bone))).any()),
+        left_body=bool((state.cavity & ~bone.body).any()),
+        in_wall_untold=in_wall and "breach" not in told.stopped.values(),
         stopped=tuple(told.stopped.values()),
     )
 
@@ -115,33 +192,35 @@ def both_sides(bone: Bone, name: str = "15/3") -> tuple[Tamp, Tamp]:
     return placed("left", -1.0), placed("right", 1.0)
 
 
-def _broken(case: Case) -> tuple[Volume, LabelMap, Spine, Calibration]:
-    if case.sample is None:
-        around = {"L1": ("T12", "L1", "L2"), "T12": ("T11", "T12", "L1")}[case.level]
-        spec = default_spec(around, fracture={case.level: FractureSpec(case.shape, case.loss)})  # type: ignore[arg-type]
-        made = build_phantom(spec, GridSpec(spacing=(1.0, 1.0, 1.0), margin_mm=8.0))
-        assert made.volume is not None
-        return made.volume, made.labels, assess(made.labels, made.volume, POROTIC), POROTIC
-    image, labels, spine = _sample(case.sample, case.level)
-    wanted = VirtualFracture(level=case.level, shape=case.shape, loss=case.loss)  # type: ignore[arg-type]
-    broken = fracture_scan(image, labels, spine, wanted, SCAN)
-    return broken.image, broken.labels, assess(broken.labels, broken.image, SCAN), SCAN
+Scan = tuple[Volume, LabelMap, Spine, Calibration]
 
 
 @cache
-def _sample(folder: str, level: str) -> tuple[Volume, LabelMap, Spine]:
-    """The sample CT round one level, cut to where the labels of its neighbours are."""
-    image = read_image(Path(folder) / "ct.nii.gz")
-    labels = read_labels(Path(folder) / "labels.nii.gz", image=image)
+def _intact(source: str, level: str) -> Scan:
+    """A level and its neighbours before it is broken."""
+    if source == "phantom":
+        around = {"L1": ("T12", "L1", "L2"), "T12": ("T11", "T12", "L1")}[level]
+        made = build_phantom(default_spec(around), GridSpec(spacing=(1.0, 1.0, 1.0), margin_mm=8.0))
+        assert made.volume is not None
+        return made.volume, made.labels, assess(made.labels, made.volume, POROTIC), POROTIC
+    if source == "TPTBox":
+        folder = Path(os.environ["ENDPLATE_DATA"])
+        image = read_image(folder / TPTBOX)
+        labels = read_labels(folder / "tptbox_L3_vert_labels.nii.gz", image=image)
+        return image, labels, assess(labels, image, SCAN), SCAN
+    found = fetch_sample()
+    image = read_image(found.ct)
+    labels = read_labels(found.labels, image=image)
     middle = VERSE_IDS[level]
-    found = np.argwhere(np.isin(labels.data, (middle - 1, middle, middle + 1)))
+    near = np.argwhere(np.isin(labels.data, (middle - 1, middle, middle + 1)))
     room = np.ceil(CROP_MM / image.spacing_mm).astype(int)
-    low = np.maximum(found.min(axis=0) - room, 0)
-    high = np.minimum(found.max(axis=0) + 1 + room, image.shape)
+    low = np.maximum(near.min(axis=0) - room, 0)
+    high = np.minimum(near.max(axis=0) + 1 + room, image.shape)
     cut = image.crop(low, high)
     short = replace(labels, volume=labels.volume.crop(low, high))
-    return cut, short, assess(short, cut, SCAN)
+    return cut, short, assess(short, cut, SCAN), SCAN
 
 
-def _three(heights: object) -> tuple[float, ...]:
-    return tuple(float(getattr(heights, name) or 0.0) for name in ("anterior", "middle", "posterior"))
+def _three(heights: HeightTriple) -> tuple[float, ...]:
+    parts = (heights.anterior, heights.middle, heights.posterior)
+    return tuple(float("nan") if one is None else float(one) for one in parts)
