@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from endplate.anatomy.axes import Axes
 from endplate.anatomy.model import Canal, Implants, Lesion, Spine, Vertebra
+from endplate.cement.bone_model import BoneModel
+from endplate.cement.bone_options import BoneOptions
 from endplate.cement.cavity import Opening, with_cavity
 from endplate.cement.defects import Defect, lost_shell
 from endplate.cement.exits import Tract
 from endplate.cement.measures import in_canal_ml, measure_fill, toward_lung_ml
-from endplate.cement.medium import BoneModel, BoneOptions, vertebra_medium, with_options, with_tracts
+from endplate.cement.medium import vertebra_medium, with_options, with_tracts
 from endplate.cement.model import ROUTES, Fill, empty
 from endplate.cement.veins import poiseuille_m3
 from endplate.errors import UsageError

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from endplate.anatomy import assess
-from endplate.cement.medium import BoneModel, BoneOptions, vertebra_medium
+from endplate.cement.bone_model import BoneModel
+from endplate.cement.bone_options import BoneOptions
+from endplate.cement.medium import vertebra_medium
 from endplate.cement.model import ROUTES, Fill, empty
 from endplate.imaging.calibration import Calibration
 from endplate.outcome.before_after import Scan

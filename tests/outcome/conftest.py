@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import cemented
 
-from endplate.cement.medium import BoneModel
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.model import Fill
 from endplate.outcome.before_after import Scan
 

@@ -8,8 +8,8 @@ import cemented
 import numpy as np
 import pytest
 
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.heat import HeatOptions
-from endplate.cement.medium import BoneModel
 from endplate.devices.catalogue import load_catalogue
 from endplate.errors import UsageError
 from endplate.outcome.bands import BandOptions, band_set, uncertain

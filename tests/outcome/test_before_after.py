@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from endplate.anatomy.model import Spine
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.cavity import Opening, with_cavity
-from endplate.cement.medium import BoneModel
 from endplate.cement.model import Fill
 from endplate.errors import UsageError
 from endplate.imaging.volume import Volume

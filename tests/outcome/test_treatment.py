@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.heat import HeatOptions
-from endplate.cement.medium import BoneModel
 from endplate.cement.model import ROUTES, Fill, empty
 from endplate.cement.rheology import cement_law
 from endplate.errors import UsageError

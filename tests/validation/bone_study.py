@@ -9,8 +9,10 @@ import numpy as np
 
 from endplate.anatomy.model import Canal, Spine, Vertebra
 from endplate.cement.advance import advance
+from endplate.cement.bone_model import BoneModel
+from endplate.cement.bone_options import BoneOptions
 from endplate.cement.defects import Defect
-from endplate.cement.medium import BoneModel, BoneOptions, vertebra_medium, with_options
+from endplate.cement.medium import vertebra_medium, with_options
 from endplate.cement.model import ROUTES, Source, empty
 from endplate.cement.rheology import CementLaw
 from endplate.imaging.calibration import Calibration

@@ -11,7 +11,7 @@ from balloon_study import _intact as intact
 
 from endplate.anatomy import assess
 from endplate.balloon.model import Options, Posture
-from endplate.cement.medium import BoneOptions
+from endplate.cement.bone_options import BoneOptions
 from endplate.devices.catalogue import load_catalogue
 from endplate.errors import EndplateError
 from endplate.imaging.geometry import FloatArray

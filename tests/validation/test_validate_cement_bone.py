@@ -7,8 +7,8 @@ import pytest
 from bone_study import CORTEX_AND_DISC, MEMBERS, VEINS, Leaks, leaks, vertebra
 from records import row, write_record
 
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.measures import CANAL_ROUTES
-from endplate.cement.medium import BoneModel
 from endplate.cement.model import ROUTES
 from endplate.cement.rheology import cement_law
 from endplate.synthetic import FractureSpec

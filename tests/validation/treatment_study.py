@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from endplate.anatomy import assess
-from endplate.cement.medium import BoneModel, BoneOptions, vertebra_medium
+from endplate.cement.bone_model import BoneModel
+from endplate.cement.bone_options import BoneOptions
+from endplate.cement.medium import vertebra_medium
 from endplate.cement.rheology import cement_law
 from endplate.devices.catalogue import load_catalogue
 from endplate.imaging.calibration import Calibration

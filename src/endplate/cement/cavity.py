@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from endplate.cement.medium import BoneModel
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.permeability import kozeny_carman_m2
 from endplate.errors import UsageError
 from endplate.imaging.geometry import FloatArray, apply_affine

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.model import Document
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.cavity import share_in_cavity
-from endplate.cement.medium import BoneModel
 from endplate.cement.model import ROUTES, Fill
 from endplate.sources import Finding, finding, value
 

@@ -8,7 +8,7 @@ from endplate.sources import Finding, finding, value
 from endplate.units import MM3_PER_ML
 
 if TYPE_CHECKING:
-    from endplate.cement.medium import BoneModel
+    from endplate.cement.bone_model import BoneModel
 
 
 def medium_findings(bone: BoneModel) -> tuple[Finding, ...]:

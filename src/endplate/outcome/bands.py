@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from endplate.cement.bone_options import BoneOptions
 from endplate.cement.cavity import Opening
 from endplate.cement.heat import HeatOptions
-from endplate.cement.medium import BoneOptions, vertebra_medium
+from endplate.cement.medium import vertebra_medium
 from endplate.ensemble.bands import bands
 from endplate.ensemble.sampling import Distribution, LogNormal, LogUniform, Normal, member_seeds, sample
 from endplate.ensemble.spawned import map_spawned

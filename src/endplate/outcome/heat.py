@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.heat import Heat, HeatOptions, Warmed, bone_interface, tissue_of, warm
-from endplate.cement.medium import BoneModel
 from endplate.cement.model import Fill
 from endplate.cement.rheology import CementLaw
 from endplate.outcome.model import HeatOutcome, HeatRegion

@@ -10,11 +10,12 @@ import numpy as np
 
 from endplate.anatomy.model import Vec3
 from endplate.cement.advance import advance
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.cavity import Opening, with_cavity
 from endplate.cement.flow_options import Options
 from endplate.cement.heat import HeatOptions
 from endplate.cement.measures import measure_fill
-from endplate.cement.medium import BoneModel, with_options
+from endplate.cement.medium import with_options
 from endplate.cement.model import Fill, Flow, Medium, PowerLaw, Source
 from endplate.cement.rheology import cement_law
 from endplate.devices.catalogue import Catalogue

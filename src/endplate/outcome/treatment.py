@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.cavity import Opening
 from endplate.cement.heat import HeatOptions
 from endplate.cement.measures import FillMeasures, measure_fill
-from endplate.cement.medium import BoneModel
 from endplate.cement.model import Fill
 from endplate.cement.rheology import CementLaw
 from endplate.imaging.volume import Volume

@@ -12,8 +12,8 @@ from endplate.balloon.model import Options
 from endplate.balloon.model import State as BalloonState
 from endplate.balloon.result import cavity_of
 from endplate.balloon.tamps import tamps_of_plan
+from endplate.cement.bone_model import BoneModel
 from endplate.cement.cavity import Opening, with_cavity
-from endplate.cement.medium import BoneModel
 from endplate.errors import EndplateError
 from endplate.planning.model import LevelPlan
 from endplate.planning.rules import Rules, load_rules

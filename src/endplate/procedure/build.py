@@ -8,9 +8,11 @@ from types import MappingProxyType
 
 from endplate.anatomy.model import Vertebra
 from endplate.cement.advance import advance
+from endplate.cement.bone_model import BoneModel
+from endplate.cement.bone_options import BoneOptions
 from endplate.cement.cannula import Cannula, pressure_drop_pa
 from endplate.cement.exits import Tract
-from endplate.cement.medium import BoneModel, BoneOptions, vertebra_medium
+from endplate.cement.medium import vertebra_medium
 from endplate.cement.model import Fill, Flow, Medium, PowerLaw, Source
 from endplate.cement.rheology import CementLaw, cement_law, working_window
 from endplate.devices.catalogue import Catalogue
