@@ -147,7 +147,8 @@ def test_the_plan_is_inflated_in_turn_deflated_and_filled(kyphoplasty: Callable[
     assert level.balloon.cavity_ml == pytest.approx(4.0, abs=0.1)
     assert level.in_cavity_ml > 0.0
     assert level.mass_error < 1e-10
-    assert level.in_bone_ml + level.in_cavity_ml == pytest.approx(3.0)
+    # The cavity of both balloons, and half a millilitre more for each.
+    assert level.in_bone_ml + level.in_cavity_ml == pytest.approx(level.balloon.cavity_ml + 1.0)
     told = balloon_outcome(level.balloon, filled=True)
     gain = told.height_gain_mm
     assert gain.posture == 3.0
@@ -164,6 +165,22 @@ def test_the_plan_is_inflated_in_turn_deflated_and_filled(kyphoplasty: Callable[
     kept = fills_from_bytes(fills_to_bytes(played.state))["L1"]
     assert kept.opening is not None
     assert (kept.opening.cavity == played.state.hollows["L1"].opening.cavity).all()
+
+
+def test_balloons_may_go_on_to_what_stops_them_and_the_caps_hold(kyphoplasty: Callable[..., World]) -> None:
+    world = kyphoplasty(0.5, balloon_ml=9.0)
+    plan = world.levels["L1"].plan
+    capped = plan.model_copy(update={"cement": plan.cement.model_copy(update={"cap_ml": 2.0})})
+    world = replace(world, levels=MappingProxyType({"L1": replace(world.levels["L1"], plan=capped)}))
+    played = play_plan(world, "medium-viscosity")
+    seen = [
+        line.observation
+        for line in played.recording.lines
+        if isinstance(line.action, Inflate) and line.observation is not None
+    ]
+    assert max(one.balloon_ml or 0.0 for one in seen) > 0.5
+    assert {one.stopped for one in seen} - {"operator"}
+    assert played.state.fills["L1"].injected_ml == pytest.approx(2.0)
 
 
 def test_one_side_is_filled_while_the_other_balloon_holds(kyphoplasty: Callable[..., World]) -> None:

@@ -19,12 +19,12 @@ from endplate.outcome.balloon import balloon_outcome
 from endplate.outcome.bands import BandOptions, treatment_bands
 from endplate.planning import PlanOptions, plan_levels
 from endplate.planning.model import LevelPlan, Plan
-from endplate.planning.rules import load_rules
 from endplate.procedure.balloon_bone import BalloonOptions
 from endplate.procedure.build import WorldOptions, build_world
 from endplate.procedure.document import LevelProcedure, procedure_document
 from endplate.procedure.scene import Scene
 from endplate.procedure.script import play_plan
+from endplate.procedure.times import Settings
 from endplate.synthetic.virtual_fracture import VirtualFracture, fracture_scan
 
 VOXEL_MM = 1.0
@@ -98,12 +98,10 @@ def treat(case: Case) -> Pair:
         )
     except EndplateError as error:
         return Pair(case, None, None, f"{error.code}: {error.what}")
-    if not first.paths or not second.paths or first.balloon is None:
+    if not first.paths or not second.paths:
         return Pair(case, None, None, "no plan: " + _why(first if not first.paths else second))
-    held = first.balloon.model_copy(update={"volume_ml": BALLOON_ML})
-    kyphoplasty, dose = _played(scene, first.model_copy(update={"balloon": held}), None)
-    vertebroplasty, _ = _played(scene, second, dose)
-    return Pair(case, kyphoplasty, vertebroplasty)
+    kyphoplasty = _played(scene, first, None)
+    return Pair(case, kyphoplasty, _played(scene, second, kyphoplasty.dose_ml))
 
 
 def _why(plan: LevelPlan) -> str:
@@ -124,20 +122,18 @@ def _planned(scene: Scene, level: str, options: PlanOptions) -> LevelPlan:
     return plan_levels(scene.labels, scene.image, scene.spine, (level,), reason).plans[0]
 
 
-def _played(scene: Scene, plan: LevelPlan, dose_ml: float | None) -> tuple[Treated, float]:
-    """One technique by its plan: the dose that is given, or what the balloons' cavity holds and half a millilitre more
-    for each of them (the plan's rule)."""
+def _played(scene: Scene, plan: LevelPlan, dose_ml: float | None) -> Treated:
+    """One technique by its plan, with the dose that is given."""
     inflation = BalloonOptions(Options(posture=Posture.none(), crack=True))
-    how = WorldOptions(bone=BoneOptions(voxel_mm=VOXEL_MM), balloon=inflation, exposure_pixels=0)
+    how = WorldOptions(
+        bone=BoneOptions(voxel_mm=VOXEL_MM),
+        settings=Settings(balloon_ml=BALLOON_ML),
+        balloon=inflation,
+        exposure_pixels=0,
+    )
+    if dose_ml is not None:
+        plan = plan.model_copy(update={"cement": plan.cement.model_copy(update={"volume_ml": dose_ml})})
     whole = replace(scene, plan=Plan(plans=(plan,)))
-    if dose_ml is None:
-        made = build_world(whole, how)
-        played = play_plan(made.world)
-        cavity = procedure_document(played, made.world, whole.plan, voxel_mm=VOXEL_MM).levels[0].balloon
-        assert cavity is not None
-        dose_ml = cavity.cavity_ml + len(plan.paths) * load_rules().cement.cavity_extra_ml
-    dosed = plan.model_copy(update={"cement": plan.cement.model_copy(update={"volume_ml": dose_ml})})
-    whole = replace(scene, plan=Plan(plans=(dosed,)))
     made = build_world(whole, how)
     played = play_plan(made.world)
     done = procedure_document(played, made.world, whole.plan, voxel_mm=VOXEL_MM).levels[0]
@@ -152,7 +148,7 @@ def _played(scene: Scene, plan: LevelPlan, dose_ml: float | None) -> tuple[Treat
     leaked = bands.find("leaked_ml")
     assert leaked is not None
     fill = played.state.fills[plan.level]
-    return _told(done, fill.saturation >= 0.5, (leaked.low, leaked.median, leaked.high)), dose_ml
+    return _told(done, fill.saturation >= 0.5, (leaked.low, leaked.median, leaked.high))
 
 
 def _told(done: LevelProcedure, cement: np.ndarray, leaked: tuple[float, float, float]) -> Treated:

@@ -12,8 +12,9 @@ from workers import spread_over
 
 METHOD = f"""Twelve virtual fractures of a phantom with bone of some 75 mg/cm³ (two levels, three shapes, two losses),
 each planned and treated both ways on voxels of {VOXEL_MM:g} mm: needles, tools and balloons by the plan, balloons
-inflated to {BALLOON_ML:g} ml or to what stops them first, no gain by posture. Both get one dose, that of the
-kyphoplasty: its cavity and half a millilitre more a balloon; so leaks differ by the cavity and not by the volume. Leaks
+inflated to {BALLOON_ML:g} ml or to what stops them first, no gain by posture. Both get one dose, what the
+kyphoplasty took: its cavity and half a millilitre more a balloon, or less where a rule ended it; so leaks differ by the
+cavity and not by the volume. Leaks
 are those of one run, and the median of {MEMBERS} with bone, cement and needles varied on voxels of 2 mm. A
 vertebroplasty lifts nothing in this model. Published numbers are of patients with other fractures, doses and ways to
 look for leaks: they stand beside ours. In the table two numbers are kyphoplasty / vertebroplasty."""

@@ -71,6 +71,10 @@ LARGEST_STEP_ML = 0.5
 """Steps of an inflation, where the rules round volumes more coarsely."""
 
 
+MOST_BALLOON_ML = 20.0
+"""No tamp takes as much."""
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Everything that shapes a result besides the inputs; all plain JSON values.
@@ -102,6 +106,8 @@ class Parameters:
     """Name of the cement to inject instead of the planned one."""
     cement_voxel_mm: float | None = None
     """Edge of the voxels in which cement flows."""
+    balloon_ml: float | None = None
+    """Inflate each balloon to this, or to what stops it first, instead of to the planned volume."""
     posture: str | None = None
     """Height gained by positioning: ``published`` (where not given), ``none``, or ``A,M,P`` in mm."""
     members: int | None = None
@@ -115,6 +121,12 @@ class Parameters:
         self.plan_options()
         self.rules()
         self.band_options()
+        if self.balloon_ml is not None and not 0.0 < self.balloon_ml <= MOST_BALLOON_ML:
+            raise UsageError(
+                "balloon-volume",
+                f"No balloon is inflated to {self.balloon_ml:g} ml.",
+                do=f"Give a volume above 0 and up to {MOST_BALLOON_ML:g} ml.",
+            )
         if self.posture is not None:
             self.world_options()
         if self.cement is not None and self.cement not in self.catalogue().cements:
@@ -165,7 +177,12 @@ class Parameters:
         return replace(
             quick,
             bone=bone,
-            settings=replace(quick.settings, stop_posterior_share=rules.cement.stop_at_posterior),
+            settings=replace(
+                quick.settings,
+                stop_posterior_share=rules.cement.stop_at_posterior,
+                cavity_extra_ml=rules.cement.cavity_extra_ml,
+                balloon_ml=self.balloon_ml,
+            ),
             balloon=BalloonOptions(
                 Inflation(
                     posture=posture_of(self.posture),

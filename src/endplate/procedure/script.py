@@ -109,7 +109,8 @@ class _Driver:
     def inflate(self, level: str, bone: LevelWorld) -> None:
         """Inflate the balloons of a level in turn, deflate them, and bring the cement's tubes into the cavity."""
         if bone.balloons is not None and bone.plan.balloon is not None:
-            site, aim = bone.balloons.site, bone.plan.balloon.volume_ml
+            site = bone.balloons.site
+            aim = self.world.settings.balloon_ml or bone.plan.balloon.volume_ml
             going = {tamp.side: 0.0 for tamp in site.tamps}
             while going:
                 for side in tuple(going):
@@ -144,13 +145,22 @@ class _Driver:
         if bone.no_balloons is not None:
             self._end_level(stop(level, "no-balloon"))
             return
-        dose = bone.plan.cement.volume_ml
+        dose = self._dose_ml(level, bone)
         if not dose:
             self._end_level(stop(level, "no-dose"))
             return
         keys = [(level, path.side) for path in bone.plan.paths]
         self._ready(level, keys, bone, dose, cement)
         self._end_level(self._filled(level, keys, bone, dose))
+
+    def _dose_ml(self, level: str, bone: LevelWorld) -> float | None:
+        """The planned dose; after balloons what their cavity holds and some more a needle, up to the level's cap."""
+        planned, hollow = bone.plan.cement, self.state.hollows.get(level)
+        if hollow is None or planned.volume_ml is None:
+            return planned.volume_ml
+        extra = self.world.settings.cavity_extra_ml * len(bone.plan.paths)
+        wanted = float(hollow.cavity.sum()) * hollow.medium.voxel_ml + extra
+        return wanted if planned.cap_ml is None else min(wanted, planned.cap_ml)
 
     def end(self) -> None:
         """Wait until no cement can follow, take the needles out, close."""

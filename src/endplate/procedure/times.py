@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from endplate.planning.rules import load_rules
 from endplate.sources import value
 
 
@@ -25,6 +26,10 @@ class Settings:
         ``"screw"`` or ``"syringe"``: which of ``injector.limit_mpa`` holds.
     stop_posterior_share:
         Of the body's depth; the plan's rule ``cement.stop_at_posterior`` where a plan is played.
+    balloon_ml:
+        Each balloon is inflated to this, or to what stops it first; ``None``: to the planned volume.
+    cavity_extra_ml:
+        Cement beyond the cavity, for each needle; the plan's rule of that name where a plan is played.
     """
 
     dock_s: float = _of("dock_s")
@@ -35,6 +40,8 @@ class Settings:
     inflate_step_s: float = _of("inflate_step_s")
     deflate_s: float = _of("deflate_s")
     filler_share: float = _of("filler_share")
+    balloon_ml: float | None = None
+    cavity_extra_ml: float = field(default_factory=lambda: load_rules().cement.cavity_extra_ml)
     mix_s: float = _of("mix_s")
     mix_ml: float = _of("mix_ml")
     load_s: float = _of("load_s")

@@ -23,6 +23,7 @@ SAMPLE_TITLE = "Demonstration on a public sample CT"
 PHANTOM_TITLE = "Demonstration on a synthetic phantom, not a patient"
 BROKEN_TITLE = "Demonstration on a public sample CT with L1 broken virtually"
 BROKEN_LOSS = 0.22
+BROKEN_BALLOON_ML = 3.0
 BROKEN = "-kyphoplasty"
 """What the second case's name adds to the first's."""
 PHANTOM_LEVELS = ("T11", "T12", "L1", "L2", "L3")
@@ -111,7 +112,9 @@ def _run_broken(out: Path, *, force: bool, tell: Tell) -> CaseResult:
 
     folder = out.with_name(out.name + BROKEN)
     fracture_case(out, VirtualFracture(LEVEL, "wedge", BROKEN_LOSS), folder, tell=tell)
-    parameters = Parameters(levels=(LEVEL,), technique="kyphoplasty", title=BROKEN_TITLE)
+    parameters = Parameters(
+        levels=(LEVEL,), technique="kyphoplasty", balloon_ml=BROKEN_BALLOON_ML, title=BROKEN_TITLE
+    )
     return replan_case(folder, parameters, force=force, tell=tell)
 
 

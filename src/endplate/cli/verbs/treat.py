@@ -41,6 +41,16 @@ def treat(
             show_default=False,
         ),
     ] = None,
+    balloon_ml: Annotated[
+        float | None,
+        typer.Option(
+            "--balloon-ml",
+            metavar="ML",
+            help="Inflate each balloon to this, or to what stops it first; the planned volume, which keeps clear of "
+            "endplates that have not risen yet, where not given.",
+            show_default=False,
+        ),
+    ] = None,
     posture: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +93,7 @@ def treat(
         script=None if script is None else _text_of(script),
         cement=cement,
         cement_voxel_mm=voxel_mm,
+        balloon_ml=balloon_ml,
         posture=posture,
         members=members,
     )
