@@ -184,7 +184,8 @@ def _heights_panel(
     half = 0.0 if sd is None else float(value("report.sd_band")) * sd
     ends = heights if expected is None else [*heights, expected - half, expected + half]
     up = Scale(min(ends) - PAD_MM, max(ends) + PAD_MM, top + PANEL, top)
-    grid(drawing, up, f"{part} height, mm", right=HEIGHTS_RIGHT)
+    grid(drawing, up, "", right=HEIGHTS_RIGHT)
+    drawing.text((LEFT, top - 6.0), f"{part} height, mm", size=11, fill=style.INK)
     if expected is not None:
         left, right = LEFT, WIDTH - HEIGHTS_RIGHT
         drawing.rect(

@@ -30,11 +30,14 @@ from endplate.report.treat_cuts import (
     planes,
     rings,
 )
-from endplate.report.treat_relief import BEHIND_MM, SIZE_MM, as_label, bone_relief, shine_through, views
+from endplate.report.treat_relief import SIZE_MM, as_label, bone_relief, shine_through, views
 
 CAVITY = "#56b4e9"
 CAVITY_RGB = (86, 180, 233)
 MARKER = style.ON_DARK
+
+BELOW_MM = 7.0
+"""The view from below is centred this far behind the body's centre."""
 
 MOST = "where the cavity is widest"
 
@@ -114,7 +117,7 @@ def has_markers(paths: Sequence[NeedlePath]) -> bool:
 
 def _from_below(axes: Axes, centre: FloatArray) -> tuple[str, Plane]:
     """As axial cuts are read: the patient's right on the left, the front above."""
-    return "from below", Plane(centre - BEHIND_MM * axes.anterior, -axes.right, -axes.anterior, *SIZE_MM)
+    return "from below", Plane(centre - BELOW_MM * axes.anterior, -axes.right, -axes.anterior, *SIZE_MM)
 
 
 def _by_side(parts: CementParts, paths: Sequence[NeedlePath]) -> dict[Side, CementParts]:

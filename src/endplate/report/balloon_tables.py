@@ -120,7 +120,8 @@ def steps_table(level: str, found: BalloonOutcome) -> Table | None:
             ("To a wall", "mm"),
         ),
         rows=tuple(rows),
-        note="Cavity and distance to the nearest wall are those of all balloons together.",
+        note="Cavity and distance are those of all balloons together. The distance is that to the outside of the "
+        "nearest wall: a balloon touches it once only the cortex of the model, 1 mm or a voxel, is between.",
     )
 
 

@@ -27,6 +27,9 @@ WAITED_S = 60.0
 SIDES: tuple[tuple[str, str | None], ...] = (("right", None), ("left", "4 3"))
 """Lines of the pressure by needle."""
 
+TICK_SAME = 1e-9
+"""Numbers of an axis nearer than this are the same."""
+
 ROW = 34.0
 BAR = 13.0
 ROOM = 98.0
@@ -149,11 +152,13 @@ def top_of(values: Sequence[float], least: float) -> float:
 
 
 def grid(drawing: Drawing, up: Scale, unit: str, *, right: float = RIGHT) -> None:
-    """Lines across at round values up to ``right`` of the edge, their numbers, and the unit."""
-    for tick in up.ticks(4):
+    """Lines across at round values up to ``right`` of the edge, their numbers, and the unit if any."""
+    ticks = up.ticks(4)
+    digits = next((n for n in (0, 1) if all(abs(one - round(one, n)) < TICK_SAME for one in ticks)), 2)
+    for tick in ticks:
         drawing.line((LEFT, up(tick)), (WIDTH - right, up(tick)), stroke=style.BAND, stroke_width=1)
-        digits = 0 if all(float(one).is_integer() for one in up.ticks(4)) else 1
         drawing.text(
             (LEFT - 6.0, up(tick) + 4.0), number(tick, digits), size=11, anchor="end", fill=style.QUIET
         )
-    drawing.text((4.0, up.end - 6.0), unit, size=11, fill=style.INK)
+    if unit:
+        drawing.text((4.0, up.end - 6.0), unit, size=11, fill=style.INK)
