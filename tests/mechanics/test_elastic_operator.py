@@ -49,8 +49,7 @@ def test_the_operator_is_the_assembled_one(shape: tuple[int, int, int]) -> None:
     layout.nodal(double)[:] = u * h
     fine = np.zeros(layout.element_size)
     layout.elements(fine)[:] = modulus
-    registers = (2 * ends for ends in (top.first, top.last, top.start, top.stop))
-    grid = (fine, mode_constants(ORTHOTROPIC, SPACING), *registers, *top.shape)
+    grid = (fine, mode_constants(ORTHOTROPIC, SPACING), *layout.ranges(modulus > 0.0, 8), *top.shape)
     dots, work = np.zeros(layout.planes), np.zeros((2, 2, 3 * layout.plane + 16))
     for twin in sweeps.apply:
         out[:] = 0.0

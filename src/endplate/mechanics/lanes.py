@@ -164,3 +164,24 @@ def moved_up(_typing: Any, before: Any, here: Any) -> Any:
         return builder.shuffle_vector(args[0], args[1], _mask(picks))
 
     return here(before, here), generate
+
+
+@_built_in
+def top_lane(_typing: Any, lanes: Any) -> Any:
+    """The last lane."""
+
+    def generate(_context: Any, builder: Any, _made: Any, args: Any) -> Any:
+        return builder.extract_element(args[0], ir.Constant(ir.IntType(32), lanes.count - 1))
+
+    return lanes.element(lanes), generate
+
+
+@_built_in
+def where_positive(_typing: Any, guard: Any, lanes: Any) -> Any:
+    """``lanes`` where those of ``guard`` are greater than 0, else 0."""
+
+    def generate(_context: Any, builder: Any, _made: Any, args: Any) -> Any:
+        nothing = ir.Constant(_ir_type(lanes), None)
+        return builder.select(builder.fcmp_ordered(">", args[0], nothing), args[1], nothing)
+
+    return lanes(guard, lanes), generate

@@ -14,7 +14,7 @@ from typing import Any
 
 from endplate.kernels import inlined
 from endplate.mechanics.compiled import kernel
-from endplate.mechanics.lanes import fill, load, moved_up, store
+from endplate.mechanics.lanes import fill, load, moved_up, store, top_lane
 
 
 @inlined
@@ -71,6 +71,15 @@ def _spread(
     return p00, p01, p10, p11
 
 
+@inlined
+def _finish(below: Any, above: Any, q0: Any, q1: Any, carried: Any) -> None:
+    """Add one component's forces of a row's last element to its right nodes, which no register held."""
+    below[q0] += top_lane(carried[0])
+    below[q1] += top_lane(carried[1])
+    above[q0] += top_lane(carried[2])
+    above[q1] += top_lane(carried[3])
+
+
 @kernel()
 def add_layer(
     u: Any,
@@ -99,9 +108,9 @@ def add_layer(
     layer, planes, rows, row, width:
         Which layer; nodes along z and y; padded nodes along x; lanes of a register.
     first, last:
-        Shape (planes − 1, rows − 1): the registers [first, last) of each row that hold elements, and the one after.
+        Shape (planes − 1, rows − 1): the lanes [first, last) of each row that hold elements, whole registers.
     below, above:
-        Flat (3, rows, row) each, added to.
+        Flat (3, rows, row) each and one register beyond, added to.
     """
     plane = rows * row
     component = planes * plane
@@ -125,11 +134,8 @@ def add_layer(
         elements = (layer * (rows - 1) + j) * row
         q0 = j * row
         q1 = q0 + row
-        in_x = (nothing, nothing, nothing, nothing)
-        in_y = (nothing, nothing, nothing, nothing)
-        in_z = (nothing, nothing, nothing, nothing)
-        for block in range(start, stop):
-            i = block * width
+        in_x = in_y = in_z = (nothing, nothing, nothing, nothing)
+        for i in range(start, stop, width):
             x100, x010, x001, x110, x101, x011, x111 = _modes(u, r00 + i, r01 + i, r10 + i, r11 + i)
             o = component + i
             y100, y010, y001, y110, y101, y011, y111 = _modes(u, r00 + o, r01 + o, r10 + o, r11 + o)
@@ -154,3 +160,7 @@ def add_layer(
             in_y = _spread(below, above, q0 + o, q1 + o, sxy, fy, syz, fy110, t1 + t3, fy011, fy111, in_y)
             o += plane
             in_z = _spread(below, above, q0 + o, q1 + o, sxz, syz, fz, t2 + t3, fz101, fz011, fz111, in_z)
+        q0, q1 = q0 + stop, q1 + stop
+        _finish(below, above, q0, q1, in_x)
+        _finish(below, above, q0 + plane, q1 + plane, in_y)
+        _finish(below, above, q0 + 2 * plane, q1 + 2 * plane, in_z)

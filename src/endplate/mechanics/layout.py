@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +13,22 @@ from endplate.mechanics.lanes import WIDTH
 
 Real = TypeVar("Real", np.float32, np.float64)
 """Type of the numbers of a vector."""
+
+Ranges = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+"""Lanes [first, last) of each row of elements, shape (nz, ny) each, and [start, stop) of each row of nodes that they
+reach, shape (nz + 1, ny + 1) each; 0 and 0 in rows without any. Elsewhere every vector stays 0."""
+
+
+LINE = 64
+"""Bytes of a line of memory; a register that straddles two takes longer."""
+
+
+def cleared(shape: tuple[int, ...], kind: type[Real]) -> NDArray[Real]:
+    """An array of zeros that begins with a line of memory."""
+    size = np.dtype(kind).itemsize
+    flat = np.zeros(math.prod(shape) + LINE // size, kind)
+    begin = -flat.ctypes.data % LINE // size
+    return flat[begin : begin + math.prod(shape)].reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -76,30 +93,31 @@ class Layout:
         """View of an element vector, shape (nz, ny, nx)."""
         return flat[: flat.size - WIDTH].reshape(self.nz, self.ny, self.row)[..., : self.nx]
 
-    def blocks(self, filled: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Registers [first, last) of each row of elements that hold bone and the one after, shape (nz, ny) each.
+    def ranges(self, filled: NDArray[np.bool_], width: int) -> Ranges:
+        """Which lanes of each row the sweeps take, in whole registers of ``width`` lanes.
 
-        The right nodes of the last element may lie in the next register.
+        A row's registers begin at its first bone wherever that lies, so that ragged bodies fill them; those of a row
+        that would reach beyond its end are moved back.
         """
         some = filled.any(axis=2)
-        first = np.where(some, filled.argmax(axis=2) // WIDTH, 0)
-        end = self.nx - 1 - filled[:, :, ::-1].argmax(axis=2)
-        last = np.where(some, np.minimum((end + 1) // WIDTH + 1, self.row // WIDTH), 0)
-        return first.astype(np.int32), last.astype(np.int32)
-
-    def nodal_blocks(
-        self, first: NDArray[np.int32], last: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Registers [first, last) of each row of nodes that elements reach, shape (nz + 1, ny + 1) each.
-
-        ``first`` and ``last`` are those of the elements (:meth:`blocks`). Elsewhere every vector stays 0.
-        """
-        start = np.full((self.planes, self.rows), self.row // WIDTH, dtype=np.int32)
-        stop = np.zeros((self.planes, self.rows), dtype=np.int32)
-        some = last > first
+        low = np.where(some, filled.argmax(axis=2), self.row)
+        high = np.where(some, self.nx - filled[:, :, ::-1].argmax(axis=2), 0)
+        left = np.full((self.planes, self.rows), self.row)
+        right = np.zeros((self.planes, self.rows), dtype=np.int64)
         for z in (0, 1):
             for y in (0, 1):
                 near = slice(z, z + self.nz), slice(y, y + self.ny)
-                start[near] = np.minimum(start[near], np.where(some, first, self.row // WIDTH))
-                stop[near] = np.maximum(stop[near], np.where(some, last, 0))
-        return np.minimum(start, stop), stop
+                left[near] = np.minimum(left[near], low)
+                right[near] = np.maximum(right[near], np.where(some, high + 1, 0))
+        return *self._whole(low, high, width), *self._whole(left, right, width)
+
+    def _whole(
+        self, low: NDArray[np.int64], high: NDArray[np.int64], width: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """[low, high) made whole registers, within the row; 0 and 0 where it is empty."""
+        lanes = np.maximum(-(-(high - low) // width), 0) * width
+        begin = np.where(lanes > 0, np.minimum(low, self.row - lanes), 0)
+        for step in (2, 4, 8, 16):  # as even as it can be for nothing
+            even = begin // step * step
+            begin = np.where(even + lanes >= high, even, begin)
+        return begin.astype(np.int32), (begin + lanes).astype(np.int32)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from endplate.mechanics import sweeps, transfer
 from endplate.mechanics.element import Elasticity, FloatArray, element_matrix, mode_constants
-from endplate.mechanics.layout import Layout
+from endplate.mechanics.lanes import WIDTH
+from endplate.mechanics.layout import Layout, Ranges, cleared
 
 SERIAL_BELOW = 30_000
 """Elements of a level below which threads cost more than they bring."""
@@ -44,25 +45,22 @@ class Level:
     constants: Single
     modulus: Single = field(init=False)
     inverse: Single = field(init=False)
-    first: NDArray[np.int32] = field(init=False)
-    last: NDArray[np.int32] = field(init=False)
-    start: NDArray[np.int32] = field(init=False)
-    stop: NDArray[np.int32] = field(init=False)
+    ranges: Ranges = field(init=False)
     x: Single = field(init=False)
     spare: Single = field(init=False)
-    d: Single = field(init=False)
     b: Single = field(init=False)
     work: Single = field(init=False)
     twin: int = field(init=False)
 
     def __post_init__(self) -> None:
         layout = self.layout
-        self.modulus = np.zeros(layout.element_size, np.float32)
-        self.inverse = np.zeros(layout.nodal_size, np.float32)
-        self.x, self.spare, self.d, self.b = (np.zeros(layout.nodal_size, np.float32) for _ in range(4))
+        self.modulus = cleared((layout.element_size,), np.float32)
+        self.inverse, self.x, self.spare, self.b = (
+            cleared((layout.nodal_size,), np.float32) for _ in range(4)
+        )
         self.twin = twin_for(layout)
         threads = 1 if self.twin else numba.get_num_threads()
-        self.work = np.zeros((threads, 2, 3 * layout.plane + 16), np.float32)
+        self.work = cleared((threads, 2, 3 * layout.plane + WIDTH), np.float32)
 
     @property
     def grid(self) -> tuple[Any, ...]:
@@ -71,14 +69,16 @@ class Level:
         return (
             self.modulus,
             self.constants,
-            self.first,
-            self.last,
-            self.start,
-            self.stop,
+            *self.ranges,
             layout.planes,
             layout.rows,
             layout.row,
         )
+
+    @property
+    def stop(self) -> NDArray[np.int32]:
+        """End of each row of nodes, 0 where it touches no bone."""
+        return self.ranges[3]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -113,9 +113,7 @@ class Multigrid:
         self._steps = [chebyshev_steps(greatest, degree, band) for degree, band in SMOOTHERS]
         self.change_modulus(modulus)
         for level in self.levels:
-            layout = level.layout
-            level.first, level.last = layout.blocks(layout.elements(level.modulus) > 0)
-            level.start, level.stop = layout.nodal_blocks(level.first, level.last)
+            level.ranges = level.layout.ranges(level.layout.elements(level.modulus) > 0, WIDTH)
 
     def _grids(self, nz: int, ny: int, nx: int) -> list[Level]:
         layout = Layout(nz, ny, nx)
@@ -186,7 +184,7 @@ class Multigrid:
             return
         twin = level.twin
         steps = self._steps[min(index, len(self._steps) - 1)]
-        sweeps.begin[twin](level.b, level.grid, level.inverse, steps[0][1], level.d, level.x)
+        sweeps.begin[twin](level.b, level.grid, level.inverse, steps[0, 1], level.x, level.spare)
         self._smooth(level, steps[1:])
         coarse = self.levels[index + 1]
         sweeps.residual[twin](level.x, level.grid, level.b, level.inverse, level.spare, level.work)
@@ -198,11 +196,9 @@ class Multigrid:
         transfer.prolong[twin](level.x, level.shape, level.stop, nodes, coarse.x, coarse.shape, level.inverse)
         self._smooth(level, steps)
 
-    def _smooth(self, level: Level, steps: list[tuple[np.float32, np.float32]]) -> None:
-        for keep, gain in steps:
-            sweeps.smooth[level.twin](
-                level.x, level.grid, level.b, level.inverse, level.d, keep, gain, level.spare, level.work
-            )
+    def _smooth(self, level: Level, steps: Single) -> None:
+        sweeps.smooth[level.twin](level.x, level.spare, level.grid, level.b, level.inverse, steps, level.work)
+        if len(steps) % 2 == 1:
             level.x, level.spare = level.spare, level.x
 
     def _solve_coarsest(self, level: Level) -> None:
@@ -223,20 +219,20 @@ def largest_eigenvalue(element: FloatArray) -> float:
     return float(np.linalg.eigvalsh(element * np.outer(root, root))[-1])
 
 
-def chebyshev_steps(greatest: float, degree: int, band: float) -> list[tuple[np.float32, np.float32]]:
-    """Factors (of the last step, of the scaled residual) of each step of a Chebyshev smoother.
+def chebyshev_steps(greatest: float, degree: int, band: float) -> Single:
+    """Factors (of the last step, of the scaled residual) of each step of a Chebyshev smoother, shape (degree, 2).
 
     It damps eigenvalues from ``greatest / band`` to ``greatest`` as well as a polynomial of that degree can.
     """
     centre, half = 0.5 * greatest * (1.0 + 1.0 / band), 0.5 * greatest * (1.0 - 1.0 / band)
     sigma = centre / half
     rho = 1.0 / sigma
-    steps = [(np.float32(0.0), np.float32(1.0 / centre))]
+    steps = [(0.0, 1.0 / centre)]
     for _ in range(degree - 1):
         following = 1.0 / (2.0 * sigma - rho)
-        steps.append((np.float32(following * rho), np.float32(2.0 * following / half)))
+        steps.append((following * rho, 2.0 * following / half))
         rho = following
-    return steps
+    return np.array(steps, dtype=np.float32)
 
 
 def held_ends(free: NDArray[np.bool_]) -> tuple[bool, bool, bool]:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from endplate.errors import ConvergenceError
 from endplate.mechanics import sweeps
 from endplate.mechanics.element import FloatArray, mode_constants
-from endplate.mechanics.layout import Layout
+from endplate.mechanics.lanes import WIDTH
+from endplate.mechanics.layout import Layout, cleared
 from endplate.mechanics.multigrid import Multigrid
 from endplate.mechanics.pieces import loose_elements, nodes_of
 from endplate.mechanics.problem import Loading, Solution, VoxelModel, unusable
@@ -18,9 +19,6 @@ MAX_ITERATIONS = 300
 
 DRIFT = 2.0
 """Times the tolerance that the answer's own residual may reach."""
-
-HALVES = 2
-"""Registers of doubles in one of single precision."""
 
 
 class Solver:
@@ -61,14 +59,16 @@ class Solver:
         self.cycles = Multigrid(kept, model.elasticity, self._spacing.ravel(), ~loading.fixed)
         top = self.cycles.levels[0]
         self._inverse, self._single, self._twin = top.inverse, top.b, top.twin
-        self._modulus = np.zeros(layout.element_size)
+        self._modulus = cleared((layout.element_size,), np.float64)
         layout.elements(self._modulus)[:] = kept
         constants = mode_constants(model.elasticity, self._spacing.ravel())
-        registers = tuple(HALVES * ends for ends in (top.first, top.last, top.start, top.stop))
-        self._grid = (self._modulus, constants, *registers, layout.planes, layout.rows, layout.row)
-        self._work = np.zeros((len(top.work), 2, 3 * layout.plane + 16))
+        ranges = layout.ranges(kept > 0.0, WIDTH // 2)
+        self._grid = (self._modulus, constants, *ranges, *top.shape)
+        self._work = cleared((len(top.work), 2, 3 * layout.plane + WIDTH), np.float64)
         self._touched = np.broadcast_to(nodes_of(kept > 0.0), model.node_shape)
-        self._u, self._r, self._p, self._ap, self._force = (np.zeros(layout.nodal_size) for _ in range(5))
+        self._u, self._r, self._p, self._ap, self._force = (
+            cleared((layout.nodal_size,), np.float64) for _ in range(5)
+        )
         self._dots = np.zeros(layout.planes)
         self._sums = np.zeros(3 * layout.planes)
         self._energy = 0.0

@@ -4,8 +4,8 @@ Threads take slabs of node planes. A slab's lowest plane also needs the layer of
 computed again rather than handed over: no thread writes another's plane, and a sum never depends on the number of
 threads. Levels too small for threads use the serial twins.
 
-Rows of nodes that touch no bone, and the ends of others, are passed over: ``start`` and ``stop`` name the registers of
-each row that elements reach (:meth:`endplate.mechanics.layout.Layout.nodal_blocks`). Elsewhere all vectors stay 0.
+Rows of nodes that touch no bone, and the ends of others, are passed over: ``start`` and ``stop`` name the lanes of each
+row that elements reach (:data:`endplate.mechanics.layout.Ranges`). Elsewhere all vectors stay 0.
 
 Inner products are added in lanes, always in one order (:mod:`endplate.kernels`).
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numba
 
 from endplate.mechanics.compiled import kernel, twins
-from endplate.mechanics.lanes import add_up, fill, load, load_widened, store
+from endplate.mechanics.lanes import add_up, fill, load, load_widened, store, where_positive
 from endplate.mechanics.layer import add_layer
 
 
@@ -32,34 +32,38 @@ def _enter(x: Any, grid: Any, width: Any, low: Any, below: Any, above: Any) -> N
         above[:] = 0
 
 
-def _smooth(
-    x: Any, grid: Any, b: Any, inverse: Any, d: Any, keep: Any, gain: Any, out: Any, work: Any
-) -> None:
-    """One step of a polynomial smoother: d ← keep·d + gain·D⁻¹(b − A·x), out ← x + d."""
+def _smooth(x: Any, before: Any, grid: Any, b: Any, inverse: Any, steps: Any, work: Any) -> None:
+    """Steps of a polynomial smoother: next ← x + keep·(x − before) + gain·D⁻¹(b − A·x), written over ``before``.
+
+    ``steps`` has a row (keep, gain) for each; after an odd number of them the answer is in ``before``.
+    """
     modulus, c, first, last, start, stop, planes, rows, row = grid
     plane = rows * row
     component = planes * plane
     threads = work.shape[0]
-    for t in numba.prange(threads):
-        below, above = work[t, 0], work[t, 1]
-        low, high = planes * t // threads, planes * (t + 1) // threads
-        _enter(x, grid, 16, low, below, above)
-        k, g = fill(keep), fill(gain)
-        nothing = k - k
-        for p in range(low, high):
-            if p < planes - 1:
-                add_layer(x, modulus, c, p, planes, rows, row, 16, first, last, below, above)
-            for q in range(3):
-                o = q * component + p * plane
-                s = q * plane
-                for j in range(rows):
-                    for n in range(j * row + 16 * start[p, j], j * row + 16 * stop[p, j], 16):
-                        at = o + n
-                        new = k * load(d, at) + g * load(inverse, at) * (load(b, at) - load(below, s + n))
-                        store(d, at, new)
-                        store(out, at, load(x, at) + new)
-                        store(below, s + n, nothing)
-            below, above = above, below
+    here, there = x, before
+    for step in range(steps.shape[0]):
+        for t in numba.prange(threads):
+            below, above = work[t, 0], work[t, 1]
+            low, high = planes * t // threads, planes * (t + 1) // threads
+            _enter(here, grid, 16, low, below, above)
+            keep, gain = fill(steps[step, 0]), fill(steps[step, 1])
+            nothing = keep - keep
+            for p in range(low, high):
+                if p < planes - 1:
+                    add_layer(here, modulus, c, p, planes, rows, row, 16, first, last, below, above)
+                for q in range(3):
+                    o = q * component + p * plane
+                    s = q * plane
+                    for j in range(rows):
+                        for n in range(j * row + start[p, j], j * row + stop[p, j], 16):
+                            at = o + n
+                            now = load(here, at)
+                            moved = gain * load(inverse, at) * (load(b, at) - load(below, s + n))
+                            store(there, at, now + keep * (now - load(there, at)) + moved)
+                            store(below, s + n, nothing)
+                below, above = above, below
+        here, there = there, here
 
 
 def _residual(x: Any, grid: Any, b: Any, inverse: Any, out: Any, work: Any) -> None:
@@ -72,6 +76,7 @@ def _residual(x: Any, grid: Any, b: Any, inverse: Any, out: Any, work: Any) -> N
         below, above = work[t, 0], work[t, 1]
         low, high = planes * t // threads, planes * (t + 1) // threads
         _enter(x, grid, 16, low, below, above)
+        nothing = fill(c[0]) - fill(c[0])
         for p in range(low, high):
             if p < planes - 1:
                 add_layer(x, modulus, c, p, planes, rows, row, 16, first, last, below, above)
@@ -79,23 +84,24 @@ def _residual(x: Any, grid: Any, b: Any, inverse: Any, out: Any, work: Any) -> N
                 o = q * component + p * plane
                 s = q * plane
                 for j in range(rows):
-                    for n in range(j * row + 16 * start[p, j], j * row + 16 * stop[p, j]):
-                        rest = b[o + n] - below[s + n]
-                        out[o + n] = rest if inverse[o + n] > 0 else rest * 0
-                        below[s + n] = 0
+                    for n in range(j * row + start[p, j], j * row + stop[p, j], 16):
+                        rest = load(b, o + n) - load(below, s + n)
+                        store(out, o + n, where_positive(load(inverse, o + n), rest))
+                        store(below, s + n, nothing)
             below, above = above, below
 
 
-def _begin(b: Any, grid: Any, inverse: Any, gain: Any, d: Any, x: Any) -> None:
-    """First step of the smoother from nothing: d ← x ← gain·D⁻¹b."""
+def _begin(b: Any, grid: Any, inverse: Any, gain: Any, x: Any, before: Any) -> None:
+    """First step of the smoother from nothing: x ← gain·D⁻¹b, ``before`` ← 0."""
     _modulus, _c, _first, _last, start, stop, planes, rows, row = grid
+    share = fill(gain)
+    nothing = share - share
     for t in numba.prange(3 * planes):
         k, o = t % planes, t * rows * row
         for j in range(rows):
-            for n in range(o + j * row + 16 * start[k, j], o + j * row + 16 * stop[k, j]):
-                first = gain * inverse[n] * b[n]
-                d[n] = first
-                x[n] = first
+            for n in range(o + j * row + start[k, j], o + j * row + stop[k, j], 16):
+                store(x, n, share * load(inverse, n) * load(b, n))
+                store(before, n, nothing)
 
 
 def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> None:
@@ -111,16 +117,17 @@ def _apply(p: Any, grid: Any, inverse: Any, out: Any, work: Any, dots: Any) -> N
         for k in range(low, high):
             if k < planes - 1:
                 add_layer(p, modulus, c, k, planes, rows, row, 8, first, last, below, above)
-            total = fill(0.0)
+            nothing = fill(0.0)
+            total = nothing
             for q in range(3):
                 o = q * component + k * plane
                 s = q * plane
                 for j in range(rows):
-                    for n in range(j * row + 8 * start[k, j], j * row + 8 * stop[k, j]):
-                        out[o + n] = below[s + n] if inverse[o + n] > 0 else 0.0
-                        below[s + n] = 0
-                    for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j], 8):
-                        total = total + load(out, n) * load(p, n)
+                    for n in range(j * row + start[k, j], j * row + stop[k, j], 8):
+                        force = where_positive(load_widened(inverse, o + n), load(below, s + n))
+                        store(out, o + n, force)
+                        store(below, s + n, nothing)
+                        total = total + force * load(p, o + n)
             dots[k] = add_up(total)
             below, above = above, below
 
@@ -132,7 +139,7 @@ def _advance(u: Any, grid: Any, r: Any, p: Any, ap: Any, step: Any, single: Any,
         k, o = t % planes, t * rows * row
         total = fill(0.0)
         for j in range(rows):
-            low, high = o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]
+            low, high = o + j * row + start[k, j], o + j * row + stop[k, j]
             for n in range(low, high):
                 u[n] += step * p[n]
                 rest = r[n] - step * ap[n]
@@ -150,7 +157,7 @@ def _product(r: Any, grid: Any, z: Any, sums: Any) -> None:
         k, o = t % planes, t * rows * row
         total = fill(0.0)
         for j in range(rows):
-            for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j], 8):
+            for n in range(o + j * row + start[k, j], o + j * row + stop[k, j], 8):
                 total = total + load(r, n) * load_widened(z, n)
         sums[t] = add_up(total)
 
@@ -161,12 +168,12 @@ def _turn(p: Any, grid: Any, z: Any, share: Any) -> None:
     for t in numba.prange(3 * planes):
         k, o = t % planes, t * rows * row
         for j in range(rows):
-            for n in range(o + j * row + 8 * start[k, j], o + j * row + 8 * stop[k, j]):
+            for n in range(o + j * row + start[k, j], o + j * row + stop[k, j]):
                 p[n] = z[n] + share * p[n]
 
 
 smooth = twins(_smooth)
-"""Polynomial smoothing step (threads, serial)."""
+"""Steps of polynomial smoothing (threads, serial)."""
 
 residual = twins(_residual)
 """Residual (threads, serial)."""
