@@ -18,8 +18,9 @@ from endplate.outcome.model import HeightGain, LevelOutcome
 from endplate.papers.words import DASH
 from endplate.report import ReportInputs, build_report
 from endplate.report.balloon_charts import heights_figure, pressure_figures
-from endplate.report.balloon_cuts import CAVITY, LEGEND, MARKER, cavity_cuts, cavity_reliefs
+from endplate.report.balloon_cuts import CAVITY, LEGEND, MARKER, cavity_cuts, cavity_reliefs, legend
 from endplate.report.balloon_pages import BalloonPart
+from endplate.report.balloon_stages import stage_xrays
 from endplate.report.balloon_tables import heights_table, steps_table, tamps_table
 from endplate.report.balloon_words import balloon_facts, balloon_verdict, rated_mpa
 from endplate.report.scene import Scene
@@ -68,6 +69,7 @@ def test_the_page_shows_every_part_of_the_balloons(planned: ReportInputs, maps: 
         "Sagittal, right: cavity",
         "Sagittal, left: cavity",
         "L1 cavity through the bone",
+        "L1 under simulated X-ray, stage by stage",
         "Right balloon 15/3: pressure and volume",
         "Left balloon 15/3: pressure and volume",
         "Simulated balloons of L1",
@@ -170,13 +172,14 @@ def test_the_cavity_shines_through_the_bone(planned: ReportInputs, maps: CementM
     assert cavity_reliefs(Scene(planned.image, None), vertebra, maps.cavity, paths) == []
 
 
-def test_legends_name_only_what_is_drawn(
-    planned: ReportInputs, inputs: ReportInputs, maps: CementMaps
-) -> None:
-    dry = replace(maps, fraction=Volume(np.zeros_like(maps.fraction.data), maps.fraction.affine))
-    words = [text for _, text in part_of(inputs, filled(), dry).legend]
+def test_legends_name_only_what_is_drawn(planned: ReportInputs, inputs: ReportInputs) -> None:
+    assert planned.plan is not None
+    assert inputs.plan is not None
+    assert legend(planned.plan.plans[0].paths, filled=True) == LEGEND
+    words = [text for _, text in legend(inputs.plan.plans[0].paths, filled=False)]
     assert "– – cement in the end" not in words
     assert "balloon's markers as planned" not in words
+    assert len(words) == len(LEGEND) - 2
 
 
 def points_of(svg: str, tag: str, colour: str) -> np.ndarray:
@@ -277,3 +280,23 @@ def test_words_say_why_a_balloon_stopped_and_what_it_still_holds() -> None:
     assert told[0] == "Gain of the anterior height: not known."
     assert "no cement was given" in told[1]
     assert told[2].startswith("Peak pressure in a balloon: not known")
+
+
+def test_laterals_of_the_stages_need_the_level_and_its_own_cavity(
+    planned: ReportInputs, maps: CementMaps
+) -> None:
+    assert planned.plan is not None
+    scene, level_plan = Scene(planned.image, planned.labels), planned.plan.plans[0]
+    found, vertebra = balloon_toy.toy_balloons(), planned.spine.find("L1")
+    assert vertebra is not None
+    for without in (Scene(None, planned.labels), Scene(planned.image, None)):
+        assert stage_xrays(without, planned.spine, vertebra, level_plan, found, maps).figures == []
+    assert stage_xrays(scene, planned.spine, vertebra, level_plan, found, None).figures == []
+    # The cavity lies in L1 alone: for its neighbour there is nothing to show.
+    neighbour = planned.spine.find("T12")
+    assert stage_xrays(scene, planned.spine, neighbour, level_plan, found, maps).figures == []
+    unmeasured = vertebra.model_copy(update={"frame": None})
+    spine = planned.spine.model_copy(update={"levels": (planned.spine.levels[0], unmeasured)})
+    told = stage_xrays(scene, spine, unmeasured, level_plan, found, maps)
+    assert told.figures == []
+    assert told.why_not.startswith("There are no simulated X-rays of the stages: ")

@@ -110,9 +110,12 @@ def cavity_reliefs(
     return figures
 
 
-def has_markers(paths: Sequence[NeedlePath]) -> bool:
-    """Any needle has the markers of a balloon."""
-    return any(path.kyphoplasty is not None for path in paths)
+def legend(paths: Sequence[NeedlePath], *, filled: bool) -> tuple[tuple[str, str], ...]:
+    """Colours of the cuts, less those that are not drawn: cement where there is none, markers without a balloon."""
+    absent = set() if filled else {CEMENT}
+    if all(path.kyphoplasty is None for path in paths):
+        absent.add(MARKER)
+    return tuple(one for one in LEGEND if one[0] not in absent)
 
 
 def _from_below(axes: Axes, centre: FloatArray) -> tuple[str, Plane]:

@@ -15,7 +15,6 @@ from endplate.report.balloon_stages import StageXrays, stage_xrays
 from endplate.report.balloon_tables import heights_table, steps_table, tamps_table
 from endplate.report.picture import Figure
 from endplate.report.scene import Scene
-from endplate.report.treat_cuts import CEMENT
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,9 @@ def balloon_part(
         cuts = balloon_cuts.cavity_cuts(scene, vertebra, maps.cavity, maps.fraction, paths)
         reliefs = balloon_cuts.cavity_reliefs(scene, vertebra, maps.cavity, paths) if cuts else []
     chart = heights_figure(level, found)
-    absent = {
-        CEMENT: maps is None or not maps.fraction.data.any(),
-        balloon_cuts.MARKER: not balloon_cuts.has_markers(paths),
-    }
     return BalloonPart(
         cuts=cuts,
-        legend=tuple(one for one in balloon_cuts.LEGEND if not absent.get(one[0], False)),
+        legend=balloon_cuts.legend(paths, filled=maps is not None and bool(maps.fraction.data.any())),
         reliefs=reliefs,
         xrays=stage_xrays(scene, spine, vertebra, planned, found, maps),
         pressures=pressure_figures(level, found, planned),
