@@ -14,11 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import ndimage
-from scipy.interpolate import PchipInterpolator
 
 from endplate.anatomy.axes import Axes, FloatArray
-from endplate.anatomy.expectation import HEIGHTS
 from endplate.anatomy.model import HeightTriple, Spine, Vertebra
 from endplate.anatomy.revisit import revisit
 from endplate.errors import QualityGateError, UsageError
@@ -26,32 +23,21 @@ from endplate.imaging.levels import VERSE_IDS, parse_level
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import value
 from endplate.synthetic.fracture_columns import Ground, lay_ground
-from endplate.synthetic.fracture_field import Columns, Crush
 from endplate.synthetic.fracture_heights import BodyPoints, measure_points
 from endplate.synthetic.fracture_mass import compacted
 from endplate.synthetic.fracture_warp import find_moved, own_voxels_after, sample_image, sample_labels
-from endplate.synthetic.restoration_field import RestoringField
+from endplate.synthetic.restoration_field import STILL_MM, RestoringField, raising_field
 
 Gain = HeightTriple | Sequence[float]
 """Gain of the anterior, middle and posterior height, mm."""
 
-MARGIN_MM = 0.8
-"""Layer outside an endplate that moves with it."""
-
-DISC_LEFT_MM = 0.3
-"""Of the room beside an endplate at least this much, and the layer above, is left to the disc."""
-
 SINKS_MM = 0.5
 """A height that a tilting plate takes away by up to this much counts as unchanged."""
 
-SHARED_MM = 2.0
-"""Over this distance the other endplate takes over what one has no room for."""
+EXACT_MM, FAR_MM = 0.01, 0.1
+"""Heights are solved to the first where that is quick, and to the second at least."""
 
-STILL_MM = 1e-3
-"""Gains up to this much change nothing."""
-
-EXACT_MM = 0.01
-SOLVE_STEPS = 12
+SOLVE_STEPS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,58 +149,21 @@ class Restoration:
     def _solve(self, gain: FloatArray) -> RestoringField:
         """The field whose exact heights are those asked for: the rises over the three windows are corrected."""
         before = measure_points(self.points).heights_mm
-        rises, field = gain.copy(), None
-        for _ in range(SOLVE_STEPS):
-            field = self._field(rises)
-            short = gain - (measure_points(self.points.moved(field)).heights_mm - before)
-            if float(np.abs(short).max()) < EXACT_MM:
-                break
-            rises = np.maximum(rises + short, 0.0)
-        assert field is not None
-        if 1.0 / field.greatest_jacobian() < float(value("virtual_fracture.jacobian_least")):
-            raise _no_room(self.level)
-        return field
-
-    def _field(self, rises_mm: FloatArray) -> RestoringField:
-        ground = self.ground
-        opening = np.maximum(_along(ground.along, rises_mm), 0.0) * ground.freedom
-        share = self._lower_share(opening)
-        up, down = (1.0 - share) * opening, share * opening
-        columns = Columns(
-            low_mm=ground.low_mm,
-            step_mm=ground.step_mm,
-            top_mm=ground.top_mm + up,
-            bottom_mm=ground.bottom_mm - down,
-            above_mm=ground.above_mm - up,
-            below_mm=ground.below_mm - down,
-            drop_mm=up,
-            lift_mm=down,
-        )
-        return RestoringField(
-            columns,
-            Crush(
-                strain=float(value("virtual_fracture.strain")),
-                layer_mm=float(value("virtual_fracture.layer_mm")),
-                margin_mm=MARGIN_MM,
-            ),
-        )
-
-    def _lower_share(self, opening_mm: FloatArray) -> FloatArray:
-        """Share of the opening that the inferior endplate takes, (X, Y): where the disc above has no room for all."""
-        ground, opens = self.ground, opening_mm > STILL_MM
-        amount = np.where(opens, opening_mm, 1.0)
-        above, below = (
-            np.maximum(room - MARGIN_MM - DISC_LEFT_MM, 0.0) / amount
-            for room in (ground.above_mm, ground.below_mm)
-        )
-        least = np.where(opens, np.maximum(1.0 - above, 0.0), 0.0)
-        most = np.where(opens, np.minimum(below, 1.0), 1.0)
-        if (least > most).any():
-            raise _no_room(self.level)
-        width = SHARED_MM / ground.step_mm
-        wide = ndimage.maximum_filter(least, size=2 * int(width) + 1)
-        share: FloatArray = np.clip(ndimage.gaussian_filter(wide, width), least, most)
-        return share
+        most = 1.0 / float(value("virtual_fracture.jacobian_least"))
+        for shared in (False, True):
+            rises, error = gain.copy(), np.inf
+            field = raising_field(self.ground, rises, shared=shared)
+            for _ in range(SOLVE_STEPS):
+                short = gain - (measure_points(self.points.moved(field)).heights_mm - before)
+                # A height that tilts up with the frame though nothing rises there cannot be held down.
+                error = float(np.abs(short[(short > 0.0) | (rises > 0.0)]).max(initial=0.0))
+                if error < EXACT_MM or field.greatest_jacobian() > most:
+                    break
+                rises = np.maximum(rises + short, 0.0)
+                field = raising_field(self.ground, rises, shared=shared)
+            if error < FAR_MM and field.greatest_jacobian() <= most:
+                return field
+        raise _no_room(self.level)
 
 
 def lay_restoration(image: Volume, labels: LabelMap, spine: Spine, level: str) -> Restoration:
@@ -301,17 +250,6 @@ def gains_mm(gain_mm: Gain) -> FloatArray:
 def _whole(measured: Vertebra) -> bool:
     heights = measured.heights_mm
     return measured.frame is not None and None not in (heights.anterior, heights.middle, heights.posterior)
-
-
-def _along(place: FloatArray, rises_mm: FloatArray) -> FloatArray:
-    """The rise over the body's depth: through the middles of the three windows, level beyond the outer two."""
-    windows = value("heights.windows")
-    middles = {name: 0.5 * (low + high) for name, (low, high) in windows.items()}
-    at = sorted(range(len(HEIGHTS)), key=lambda i: middles[HEIGHTS[i]])
-    knots = np.array([0.0, *(middles[HEIGHTS[i]] for i in at), 1.0])
-    rises = np.array([rises_mm[at[0]], *rises_mm[at], rises_mm[at[-1]]])
-    rise: FloatArray = PchipInterpolator(knots, rises)(np.clip(place, 0.0, 1.0))
-    return rise
 
 
 def _no_room(level: str) -> UsageError:

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.interpolate import PchipInterpolator
 
 from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.expectation import HEIGHTS
+from endplate.sources import value
+from endplate.synthetic.fracture_columns import Ground
 from endplate.synthetic.fracture_field import Columns, Crush, FractureField, smooth_step
+
+MARGIN_MM = 0.8
+"""Layer outside an endplate that moves with it."""
+
+DISC_LEFT_MM = 0.3
+"""Of the room beside an endplate at least this much, and the layer above, is left to the disc."""
+
+SHARED_MM = 2.0
+"""Over this distance the other endplate takes over what one has no room for."""
+
+SHARED = 0.4
+"""Share that the inferior endplate takes where the superior one cannot take all of it."""
+
+PINCH = 4.0
+"""How sharply a rise bends off where the discs have no more room."""
+
+STILL_MM = 1e-3
+"""Gains up to this much change nothing."""
 
 
 class RestoringField(FractureField):
@@ -73,4 +95,81 @@ class RestoringField(FractureField):
 
     def greatest_jacobian(self) -> float:
         """An upper bound of the determinant: how far bone is opened."""
-        return 1.0 / self._fracture.least_jacobian()
+        least = self._fracture.least_jacobian()
+        return 1.0 / least if least > 0.0 else float("inf")
+
+
+def raising_field(ground: Ground, rises_mm: FloatArray, *, shared: bool = False) -> RestoringField:
+    """The field that raises a body by about as much over the three windows.
+
+    Parameters
+    ----------
+    ground:
+        What of it may move.
+    rises_mm:
+        Opening of the endplates over the anterior, middle and posterior window, shape (3,); less where the discs have
+        no room for it.
+    shared:
+        Both endplates move everywhere where the superior one cannot take all of it somewhere, not only there.
+    """
+    opening = np.maximum(_along(ground.along, rises_mm), 0.0) * ground.freedom
+    above, below = _rooms(ground)
+    width = SHARED_MM / ground.step_mm
+    least = ndimage.minimum_filter(above + below, size=2 * int(2.0 * width) + 1)
+    most = np.maximum(ndimage.gaussian_filter(least, width), STILL_MM)
+    # Where the discs are pinched the endplates rise less; the heights are those of the rest.
+    opening = opening / (1.0 + (opening / most) ** PINCH) ** (1.0 / PINCH)
+    share = _lower_share(ground, opening, shared=shared)
+    up, down = (1.0 - share) * opening, share * opening
+    columns = Columns(
+        low_mm=ground.low_mm,
+        step_mm=ground.step_mm,
+        top_mm=ground.top_mm + up,
+        bottom_mm=ground.bottom_mm - down,
+        above_mm=ground.above_mm - up,
+        below_mm=ground.below_mm - down,
+        drop_mm=up,
+        lift_mm=down,
+    )
+    return RestoringField(
+        columns,
+        Crush(
+            strain=float(value("virtual_fracture.strain")),
+            layer_mm=float(value("virtual_fracture.layer_mm")),
+            margin_mm=MARGIN_MM,
+        ),
+    )
+
+
+def _rooms(ground: Ground) -> tuple[FloatArray, FloatArray]:
+    """How far the endplates can rise into the discs above and below, (X, Y) mm."""
+    kept = MARGIN_MM + DISC_LEFT_MM
+    return np.maximum(ground.above_mm - kept, 0.0), np.maximum(ground.below_mm - kept, 0.0)
+
+
+def _lower_share(ground: Ground, opening_mm: FloatArray, *, shared: bool) -> FloatArray:
+    """Share of the opening that the inferior endplate takes, (X, Y): none while the disc above has room for all."""
+    amount = np.maximum(opening_mm, STILL_MM)
+    above, below = _rooms(ground)
+    least = np.where(opening_mm > STILL_MM, np.clip(1.0 - above / amount, 0.0, 1.0), 0.0)
+    if not least.any():
+        return least
+    width = SHARED_MM / ground.step_mm
+    wide = ndimage.maximum_filter(least, size=2 * int(width) + 1)
+    if shared:
+        wide = np.maximum(wide, SHARED)
+    share: FloatArray = np.clip(
+        ndimage.gaussian_filter(wide, width), least, np.maximum(below / amount, least)
+    )
+    return np.minimum(share, 1.0)
+
+
+def _along(place: FloatArray, rises_mm: FloatArray) -> FloatArray:
+    """The rise over the body's depth: through the middles of the three windows, level beyond the outer two."""
+    windows = value("heights.windows")
+    middles = {name: 0.5 * (low + high) for name, (low, high) in windows.items()}
+    at = sorted(range(len(HEIGHTS)), key=lambda i: middles[HEIGHTS[i]])
+    knots = np.array([0.0, *(middles[HEIGHTS[i]] for i in at), 1.0])
+    rises = np.array([rises_mm[at[0]], *rises_mm[at], rises_mm[at[-1]]])
+    rise: FloatArray = PchipInterpolator(knots, rises)(np.clip(place, 0.0, 1.0))
+    return rise
