@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -128,7 +130,7 @@ def test_rounding_keeps_the_total() -> None:
         {"seed": -1},
     ],
 )
-def test_what_cannot_be_asked_for(wrong: dict) -> None:
+def test_what_cannot_be_asked_for(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError) as caught:
         VirtualFracture(**{"level": "L1", "shape": "wedge", "loss": 0.3, **wrong})
     assert caught.value.do
