@@ -38,6 +38,8 @@ def random_problem(shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray,
 )
 def test_the_operator_is_the_assembled_one(shape: tuple[int, int, int]) -> None:
     modulus, free, u = random_problem(shape)
+    begins = np.random.default_rng(5).integers(0, shape[2], shape[:2])  # of each row of bone
+    modulus *= np.arange(shape[2]) >= begins[..., None]
     cycles = Multigrid(modulus, ORTHOTROPIC, SPACING, free)
     top, layout = cycles.levels[0], Layout(*shape)
     h = SPACING[:, None, None, None]
@@ -49,7 +51,7 @@ def test_the_operator_is_the_assembled_one(shape: tuple[int, int, int]) -> None:
     layout.nodal(double)[:] = u * h
     fine = np.zeros(layout.element_size)
     layout.elements(fine)[:] = modulus
-    grid = (fine, mode_constants(ORTHOTROPIC, SPACING), *layout.ranges(modulus > 0.0, 8), *top.shape)
+    grid = (fine, mode_constants(ORTHOTROPIC, SPACING), *layout.ranges(modulus > 0.0, 8), *layout.shape)
     dots, work = np.zeros(layout.planes), np.zeros((2, 2, 3 * layout.plane + 16))
     for twin in sweeps.apply:
         out[:] = 0.0
@@ -62,6 +64,17 @@ def test_the_operator_is_the_assembled_one(shape: tuple[int, int, int]) -> None:
         left = np.zeros(layout.nodal_size, np.float32)
         twin(single, top.grid, b, top.inverse, left, top.work)
         assert np.abs(layout.nodal(left) * h + np.where(held, wanted, 0.0)).max() < 3e-6 * scale
+
+
+def test_registers_begin_at_the_bone_and_stay_within_the_row() -> None:
+    filled = np.zeros((1, 3, 40), dtype=bool)
+    filled[0, 0, 17:33] = True  # sixteen, wherever they begin
+    filled[0, 2, 38:] = True  # near the end
+    first, last, start, stop = Layout(1, 3, 40).ranges(filled, 16)
+    assert first.tolist() == [[17, 0, 32]]
+    assert last.tolist() == [[33, 0, 48]]
+    assert start.tolist() == [[16, 16, 32, 32]] * 2
+    assert stop.tolist() == [[48, 48, 48, 48]] * 2
 
 
 def test_only_freedoms_that_are_free_and_touch_bone_take_part() -> None:

@@ -66,6 +66,11 @@ class Layout:
         return self.rows * self.row
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Nodes along z and y, padded nodes along x."""
+        return self.planes, self.rows, self.row
+
+    @property
     def freedoms(self) -> int:
         """True unknowns, three a node."""
         return 3 * self.planes * self.rows * (self.nx + 1)

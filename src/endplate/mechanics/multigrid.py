@@ -26,7 +26,7 @@ SERIAL_BELOW = 30_000
 COARSEST_FREEDOMS, COARSEST_THIN_FREEDOMS = 250, 700
 """Freedoms of the coarsest level at most, and of one that is a single element thick; it is solved directly."""
 
-SMOOTHERS = ((5, 30.0), (14, 200.0), (30, 900.0))
+SMOOTHERS = ((6, 40.0), (16, 250.0), (30, 900.0))
 """Steps of the smoother before and after each coarse correction, and upper over lower end of the band of eigenvalues
 that it works on: of the finest level, of the next one and of all below. Round clefts, canals and thin walls a coarser
 grid is a poor image of the one above it; there steps are cheap, so each level takes more of the work itself."""
@@ -65,25 +65,12 @@ class Level:
     @property
     def grid(self) -> tuple[Any, ...]:
         """What the sweeps need to know of it."""
-        layout = self.layout
-        return (
-            self.modulus,
-            self.constants,
-            *self.ranges,
-            layout.planes,
-            layout.rows,
-            layout.row,
-        )
+        return (self.modulus, self.constants, *self.ranges, *self.layout.shape)
 
     @property
-    def stop(self) -> NDArray[np.int32]:
-        """End of each row of nodes, 0 where it touches no bone."""
-        return self.ranges[3]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Nodes along z and y, padded nodes along x."""
-        return self.layout.planes, self.layout.rows, self.layout.row
+    def nodes(self) -> tuple[Any, ...]:
+        """What transfers need to know of it: lanes [start, stop) of each row of nodes, sizes."""
+        return (*self.ranges[2:], *self.layout.shape)
 
 
 class Multigrid:
@@ -188,12 +175,9 @@ class Multigrid:
         self._smooth(level, steps[1:])
         coarse = self.levels[index + 1]
         sweeps.residual[twin](level.x, level.grid, level.b, level.inverse, level.spare, level.work)
-        transfer.restrict[twin](
-            level.spare, level.shape, level.stop, coarse.b, coarse.shape, coarse.stop, coarse.inverse
-        )
+        transfer.restrict[twin](level.spare, level.nodes, coarse.b, coarse.nodes, coarse.inverse)
         self._cycle(index + 1)
-        nodes = level.layout.nx + 1
-        transfer.prolong[twin](level.x, level.shape, level.stop, nodes, coarse.x, coarse.shape, level.inverse)
+        transfer.prolong[twin](level.x, level.nodes, coarse.x, coarse.nodes, level.inverse)
         self._smooth(level, steps)
 
     def _smooth(self, level: Level, steps: Single) -> None:

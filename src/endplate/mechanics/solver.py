@@ -63,7 +63,7 @@ class Solver:
         layout.elements(self._modulus)[:] = kept
         constants = mode_constants(model.elasticity, self._spacing.ravel())
         ranges = layout.ranges(kept > 0.0, WIDTH // 2)
-        self._grid = (self._modulus, constants, *ranges, *top.shape)
+        self._grid = (self._modulus, constants, *ranges, *layout.shape)
         self._work = cleared((len(top.work), 2, 3 * layout.plane + WIDTH), np.float64)
         self._touched = np.broadcast_to(nodes_of(kept > 0.0), model.node_shape)
         self._u, self._r, self._p, self._ap, self._force = (
@@ -71,7 +71,7 @@ class Solver:
         )
         self._dots = np.zeros(layout.planes)
         self._sums = np.zeros(3 * layout.planes)
-        self._energy = 0.0
+        self._energy, self._loaded = 0.0, False
         self._displacement_mm, self._force_n = loading.displacement_mm, loading.force_n
         self._drives(loading.force_n)
 
@@ -176,7 +176,9 @@ class Solver:
             raise unusable("a force acts on a void or on a piece of bone that nothing holds")
 
     def _load(self, force_n: FloatArray | None) -> None:
-        self._force[:] = 0.0
+        if self._loaded:
+            self._force[:] = 0.0
+        self._loaded = force_n is not None
         if force_n is not None:
             self.layout.nodal(self._force)[:] = force_n / self._spacing
 
@@ -184,7 +186,7 @@ class Solver:
         """Start at displacements; norm of the forces that are then unbalanced."""
         self.layout.nodal(self._u)[:] = displacement_mm * self._spacing
         sweeps.apply[self._twin](self._u, self._grid, self._inverse, self._ap, self._work, self._dots)
-        self._r[:] = np.where(self._inverse > 0, self._force, 0.0)
+        self._r[:] = np.where(self._inverse > 0, self._force, 0.0) if self._loaded else 0.0
         self._p[:] = 0.0
         self._energy = 0.0
         sweeps.advance[self._twin](
@@ -217,13 +219,18 @@ class Solver:
     def _solution(self, iterations: int, first: float) -> Solution:
         """Displacements, the reactions that the prescribed ones need, and what is left unbalanced over ``first``."""
         self._forces_of_u()
-        self._ap -= self._force
-        self._r[:] = np.where(self._inverse > 0, self._ap, 0.0)
+        if self._loaded:
+            self._ap -= self._force
+        forces = self.layout.nodal(self._ap)
+        reaction_n = np.zeros(self.model.node_shape)
+        reaction_n[self.fixed] = forces[self.fixed]
+        reaction_n *= self._spacing
+        forces[self.fixed] = 0.0
         return Solution(
             displacement_mm=self.layout.nodal(self._u) / self._spacing,
-            reaction_n=np.where(self.fixed, self.layout.nodal(self._ap) * self._spacing, 0.0),
+            reaction_n=reaction_n,
             iterations=iterations,
-            relative_residual=float(np.linalg.norm(self._r)) / first,
+            relative_residual=float(np.linalg.norm(self._ap)) / first,
             freedoms=self.layout.freedoms,
             loose_elements=self.loose_elements,
         )

@@ -8,15 +8,16 @@ import numba
 import numpy as np
 
 from endplate.mechanics.compiled import twins
+from endplate.mechanics.lanes import fill, load, store, where_positive
 
 
-def _restrict(r: Any, fine: Any, stop: Any, b: Any, coarse: Any, coarse_stop: Any, inverse: Any) -> None:
+def _restrict(r: Any, fine: Any, b: Any, coarse: Any, inverse: Any) -> None:
     """Coarse forces from fine ones: the transpose of trilinear interpolation; 0 on nodes that are not free.
 
-    Rows of nodes whose ``stop`` is 0 touch no bone and are passed over.
+    ``fine`` and ``coarse`` are what :attr:`endplate.mechanics.multigrid.Level.nodes` tells.
     """
-    planes, rows, row = fine
-    coarse_planes, coarse_rows, coarse_row = coarse
+    start, stop, planes, rows, row = fine
+    coarse_start, coarse_stop, coarse_planes, coarse_rows, coarse_row = coarse
     plane, coarse_plane = rows * row, coarse_rows * coarse_row
     for task in numba.prange(3 * coarse_planes):
         q = task // coarse_planes
@@ -32,46 +33,48 @@ def _restrict(r: Any, fine: Any, stop: Any, b: Any, coarse: Any, coarse_stop: An
                     continue
                 for dy in range(-1, 2):
                     j = 2 * along + dy
-                    if j < 0 or j >= rows or stop[k, j] == 0:
+                    if j < 0 or j >= rows:
                         continue
-                    share = np.float32(1.0 / ((1 + abs(dz)) * (1 + abs(dy))))
+                    share = fill(np.float32(1.0 / ((1 + abs(dz)) * (1 + abs(dy)))))
                     o = (q * planes + k) * plane + j * row
-                    for i in range(row):
-                        line[i + 1] += share * r[o + i]
+                    for i in range(start[k, j], stop[k, j], 16):
+                        store(line, i + 1, load(line, i + 1) + share * load(r, o + i))
             o = (q * coarse_planes + up) * coarse_plane + along * coarse_row
-            for i in range(coarse_row):
+            for i in range(coarse_start[up, along], coarse_stop[up, along]):
                 force = line[2 * i + 1] + np.float32(0.5) * (line[2 * i] + line[2 * i + 2])
                 b[o + i] = force if inverse[o + i] > 0 else np.float32(0.0)
 
 
-def _prolong(x: Any, fine: Any, stop: Any, nodes: Any, e: Any, coarse: Any, inverse: Any) -> None:
-    """Add coarse corrections, interpolated, to free fine nodes; ``nodes`` are the true nodes along x.
+def _prolong(x: Any, fine: Any, e: Any, coarse: Any, inverse: Any) -> None:
+    """Add coarse corrections, interpolated, to free fine nodes.
 
-    Rows of nodes whose ``stop`` is 0 touch no bone and are passed over.
+    ``fine`` and ``coarse`` are what :attr:`endplate.mechanics.multigrid.Level.nodes` tells.
     """
-    planes, rows, row = fine
-    coarse_planes, coarse_rows, coarse_row = coarse
+    start, stop, planes, rows, row = fine
+    _start, _stop, coarse_planes, coarse_rows, coarse_row = coarse
     plane, coarse_plane = rows * row, coarse_rows * coarse_row
     for task in numba.prange(3 * planes):
         q = task // planes
         k = task - q * planes
-        line = np.zeros(coarse_row + 1, np.float32)
+        line = np.zeros(2 * coarse_row + 1, np.float32)
+        wide = np.zeros(4 * coarse_row, np.float32)
         low = (q * coarse_planes + k // 2) * coarse_plane
         high = (q * coarse_planes + (k + 1) // 2) * coarse_plane
         for j in range(rows):
             if stop[k, j] == 0:
                 continue
             near, far = (j // 2) * coarse_row, ((j + 1) // 2) * coarse_row
-            for i in range(coarse_row):
+            first, last = start[k, j] // 2, (stop[k, j] + 1) // 2
+            for i in range(first, min(last + 1, coarse_row)):
                 below = e[low + near + i] + e[low + far + i]
                 line[i] = np.float32(0.25) * (below + e[high + near + i] + e[high + far + i])
+            for i in range(first, last):
+                wide[2 * i] = line[i]
+                wide[2 * i + 1] = np.float32(0.5) * (line[i] + line[i + 1])
             o = (q * planes + k) * plane + j * row
-            for i in range((nodes + 1) // 2):
-                if inverse[o + 2 * i] > 0:
-                    x[o + 2 * i] += line[i]
-            for i in range(nodes // 2):
-                if inverse[o + 2 * i + 1] > 0:
-                    x[o + 2 * i + 1] += np.float32(0.5) * (line[i] + line[i + 1])
+            for i in range(start[k, j], stop[k, j], 16):
+                free = where_positive(load(inverse, o + i), load(wide, i))
+                store(x, o + i, load(x, o + i) + free)
 
 
 def _coarse_modulus(
