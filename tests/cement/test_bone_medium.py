@@ -271,7 +271,7 @@ def ball(bone: BoneModel, held: float = 0.0) -> tuple[np.ndarray, Opening]:
     away = np.linalg.norm(bone.grid.local_mm - np.array([0.0, 4.0, 0.0]), axis=-1)
     share = np.clip((9.0 - away) / 2.0 + 0.5, 0.0, 1.0)
     denser = np.where((share < 1.0) & (away < 12.0), 1.5, 1.0)
-    return away, Opening(bone.medium.affine, share, held * share, denser)
+    return away, Opening(bone.medium.affine, share, held * share, denser, np.zeros_like(share))
 
 
 def test_a_cavity_is_open_and_the_bone_round_it_is_denser() -> None:
@@ -305,6 +305,30 @@ def test_no_cement_goes_where_a_balloon_still_is() -> None:
     assert not full.cavity.any()
     empty_again = with_cavity(bone, replace(opening, held=0.0 * opening.held))
     assert (empty_again.medium.porosity[core] == 1.0).all()
+
+
+def test_a_shell_that_a_balloon_broke_lets_cement_out() -> None:
+    bone = usual()
+    front = bone.places.surface & bone.body & (bone.routes == "cortical_anterior")
+    seat = np.argwhere(front)[len(np.argwhere(front)) // 2]
+    away = (
+        np.linalg.norm(np.stack(np.indices(bone.medium.shape), axis=-1) - seat, axis=-1) * bone.grid.step_mm
+    )
+    share = np.where(away <= 6.0, 1.0, 0.0) * bone.body
+    opening = Opening(
+        bone.medium.affine,
+        share,
+        np.zeros_like(share),
+        np.ones_like(share),
+        share * (bone.places.surface & (away <= 3.0)),
+    )
+    out = 1 + ROUTES.index("cortical_anterior")
+    whole, open_ = (with_cavity(bone, one) for one in (replace(opening, breached=0.0 * share), opening))
+    near = away <= 6.0
+    assert not (whole.medium.exits[near] == out).any()
+    assert (open_.medium.exits[near] == out).any()
+    assert open_.medium.exit_conductance[near].sum() > 0.0
+    assert open_.lost.mask[near].any()
 
 
 def test_what_a_fill_measures() -> None:

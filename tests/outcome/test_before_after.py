@@ -155,7 +155,8 @@ def cavity(bone: BoneModel) -> Opening:
     away = np.linalg.norm(bone.grid.local_mm - middle, axis=-1)
     share = np.where(away <= 9.0, 1.0, 0.0)
     denser = np.where((away > 9.0) & (away <= 12.0), 2.0, 1.0)
-    return Opening(bone.medium.affine, share, np.zeros_like(share), denser)
+    none = np.zeros_like(share)
+    return Opening(bone.medium.affine, share, none, denser, none)
 
 
 def test_a_cavity_takes_bone_away_and_what_lies_round_it_is_denser(scan: Scan, bone: BoneModel) -> None:

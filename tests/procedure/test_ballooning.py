@@ -239,6 +239,17 @@ def test_too_much_ends_at_the_balloons_limit_and_is_told(kyphoplasty: Callable[.
     assert "balloon-posture-input" not in {one.code for one in second.findings}
 
 
+def test_who_heeds_nothing_bursts_the_balloon_or_breaks_the_wall(kyphoplasty: Callable[..., World]) -> None:
+    world = kyphoplasty()
+    state, seen = act(done(world, *BOTH_IN), Inflate(**LEFT, volume_ml=12.0, heedless=True), world)
+    assert seen.stopped in {"rupture", "breach"}
+    assert {"balloon-rupture", "balloon-breach"} & {one.code for one in seen.findings}
+    if seen.stopped == "breach":
+        assert state.hollows["L1"].opening.breached.any()
+    after, _ = act(state, Deflate(**LEFT), world)
+    assert not after.hollows["L1"].opening.held.any()
+
+
 def test_balloons_that_cannot_be_inflated_end_the_level_without_cement(
     kyphoplasty: Callable[..., World],
 ) -> None:

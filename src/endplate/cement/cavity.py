@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from endplate.cement.bone_grid import HALF
 from endplate.cement.bone_model import BoneModel
+from endplate.cement.medium import with_broken_shell
 from endplate.cement.permeability import kozeny_carman_m2
 from endplate.errors import UsageError
 from endplate.imaging.geometry import FloatArray, apply_affine
@@ -29,12 +31,15 @@ class Opening:
         Of it, what balloons still fill: no cement can go there.
     solid_ratio:
         By what factor the solid of the rest of each voxel grew: 1 in bone that was not reached.
+    breached:
+        Of the cavity, what lies in the shell that a balloon broke: cement can leave there.
     """
 
     affine: FloatArray
     cavity: FloatArray
     held: FloatArray
     solid_ratio: FloatArray
+    breached: FloatArray
 
     def onto(self, affine: FloatArray, shape: tuple[int, int, int]) -> Opening:
         """The same at the voxels of another grid, linear between its own; untouched bone beyond it."""
@@ -49,7 +54,11 @@ class Opening:
             return np.asarray(found.reshape(shape), dtype=np.float64)
 
         return Opening(
-            affine, sampled(self.cavity, 0.0), sampled(self.held, 0.0), sampled(self.solid_ratio, 1.0)
+            affine=affine,
+            cavity=sampled(self.cavity, 0.0),
+            held=sampled(self.held, 0.0),
+            solid_ratio=sampled(self.solid_ratio, 1.0),
+            breached=sampled(self.breached, 0.0),
         )
 
 
@@ -66,15 +75,18 @@ def with_cavity(bone: BoneModel, opening: Opening) -> BoneModel:
     Returns
     -------
     Porosity 1 and the greatest permeability in the open part of the cavity, nothing in the part that balloons hold. In
-    bone that they pressed together the permeability falls with the porosity.
+    bone that they pressed together the permeability falls with the porosity. A shell that they broke is open.
 
     Raises
     ------
     UsageError
         ``cavity-outside-bone``.
     """
+    here = opening.onto(bone.medium.affine, bone.medium.shape)
+    broken = here.breached >= HALF
+    if broken.any():
+        bone = with_broken_shell(bone, broken)
     medium = bone.medium
-    here = opening.onto(medium.affine, medium.shape)
     open_ = medium.porosity > 0.0
     cavity = np.where(open_, np.clip(here.cavity, 0.0, 1.0), 0.0)
     if not (cavity > 0.0).any():

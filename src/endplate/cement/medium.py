@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from endplate.anatomy.model import Spine
 from endplate.cement.bone_grid import HALF, BoneGrid, bone_grid, resampled
 from endplate.cement.bone_model import BoneModel
 from endplate.cement.bone_options import BoneOptions
-from endplate.cement.defects import lost_shell
+from endplate.cement.defects import LostShell, lost_shell
 from endplate.cement.exits import Paint, Tract, keep_reached, paint_channel, paint_defects, paint_tract
 from endplate.cement.medium_findings import medium_findings
 from endplate.cement.model import Medium
@@ -24,6 +25,7 @@ from endplate.cement.porosity import (
     porosity_from,
 )
 from endplate.cement.structures import (
+    NEIGHBOURS_26,
     cleft_width_mm,
     earlier_implants,
     find_places,
@@ -36,8 +38,6 @@ from endplate.errors import UsageError
 from endplate.imaging.calibration import Calibration
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.sources import value
-
-__all__ = ["vertebra_medium", "with_options", "with_tracts"]
 
 Mask = NDArray[np.bool_]
 
@@ -158,6 +158,24 @@ def with_tracts(bone: BoneModel, tracts: Sequence[Tract]) -> BoneModel:
     paint.permeability_m2[:, bone.blocked] = 0.0
     keep_reached(paint)
     return replace(bone, medium=_medium(paint, bone.grid, bone.options))
+
+
+def with_broken_shell(bone: BoneModel, broken: Mask) -> BoneModel:
+    """The same bone with holes in its shell; a cavity is not kept.
+
+    Parameters
+    ----------
+    bone:
+        Before.
+    broken:
+        Voxels at which something went through the shell: the surface beside them is gone.
+    """
+    near = ndimage.binary_dilation(broken, structure=NEIGHBOURS_26) & bone.places.surface
+    width, whole = float(value("cavity.breach_mm")), bone.lost
+    lost = LostShell(
+        whole.mask | near, np.where(near, width, whole.aperture_mm), np.where(near, 1.0, whole.open_share)
+    )
+    return _painted(replace(bone, lost=lost, cavity=np.zeros(bone.grid.shape)), bone.options)
 
 
 def _painted(found: BoneModel, options: BoneOptions) -> BoneModel:

@@ -45,6 +45,8 @@ class Inflate(Document):
     level: str
     side: Side
     volume_ml: FiniteFloat
+    heedless: bool = False
+    """Go on past contact with a wall, the rated pressure and the greatest volume, as nobody should."""
 
 
 class Deflate(Document):

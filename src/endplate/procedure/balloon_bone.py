@@ -12,6 +12,7 @@ from endplate.balloon.model import Options
 from endplate.balloon.model import State as BalloonState
 from endplate.balloon.result import cavity_of
 from endplate.balloon.tamps import tamps_of_plan
+from endplate.balloon.walls import shell_of
 from endplate.cement.bone_model import BoneModel
 from endplate.cement.cavity import Opening, with_cavity
 from endplate.errors import EndplateError
@@ -80,6 +81,7 @@ def opening_of(site: Site, state: BalloonState) -> Opening:
         cavity=made.mask.astype(np.float64),
         held=held.astype(np.float64),
         solid_ratio=np.where(made.mask, 1.0, made.solid_ratio),
+        breached=(made.mask & shell_of(site.bone)).astype(np.float64),
     )
 
 

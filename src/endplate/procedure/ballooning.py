@@ -46,7 +46,10 @@ def inflate(state: State, action: Inflate, world: World) -> tuple[State, Observa
     first = before.reached_ml[place] == 0.0
     if first:
         _check_cannula(state, action, balloons.site, world)
-    after = inflate_to(balloons.site, before, action.side, action.volume_ml)
+    site = balloons.site
+    if action.heedless:
+        site = replace(site, options=replace(site.options, heed=frozenset()))
+    after = inflate_to(site, before, action.side, action.volume_ml)
     done = after.steps[len(before.steps) :]
     settings = world.settings
     takes = (settings.balloon_place_s if first else 0.0) + settings.inflate_step_s * max(

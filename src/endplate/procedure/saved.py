@@ -18,7 +18,13 @@ from endplate.imaging.geometry import FloatArray
 from endplate.procedure.model import State
 
 ARRAYS = ("saturation", "age_s", "pressure_pa")
-OPENING = {"opening_affine": "affine", "cavity": "cavity", "held": "held", "solid_ratio": "solid_ratio"}
+OPENING = {
+    "opening_affine": "affine",
+    "cavity": "cavity",
+    "held": "held",
+    "solid_ratio": "solid_ratio",
+    "breached": "breached",
+}
 """Arrays of what balloons did, by their names in the archive; they lie on a grid of their own."""
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 """Date of every entry, so that the bytes depend on the content alone."""
