@@ -129,7 +129,7 @@ def _psi_axis(drawing: Drawing, up: Scale) -> None:
     """The same scale at the right in psi."""
     right = WIDTH - PRESSURE_RIGHT
     psi = Scale(up.low / MPA_PER_PSI, up.high / MPA_PER_PSI, up.start, up.end)
-    for tick in psi.ticks(4):
+    for tick in psi.ticks(6):
         drawing.line((right, psi(tick)), (right + 4.0, psi(tick)), stroke=style.QUIET, stroke_width=1)
         drawing.text((right + 7.0, psi(tick) + 4.0), number(tick, 0), size=11, fill=style.QUIET)
     drawing.text((right + 7.0, up.end - 6.0), "psi", size=11, fill=style.INK)
