@@ -191,7 +191,7 @@ def _fractures() -> tuple[list[dict[str, Any]], list[str]]:
 def _calibrated(phantom: list[Outcome], real: list[Outcome]) -> list[dict[str, Any]]:
     """The one number, and the loss that it gives on each half."""
     share = float(value("balloon.recoil_share"))
-    way = _of(phantom, _loss).mean() / share
+    way = float(_of(phantom, _loss).mean()) / share
     rows = [
         row(
             "share of the way back that is lost on deflation",
