@@ -17,6 +17,7 @@ from endplate.imaging.calibration import parse_calibration
 from endplate.imaging.levels import parse_level
 from endplate.planning.options import GivenPath, PlanOptions
 from endplate.planning.rules import Rules, load_rules
+from endplate.sources import value
 
 if TYPE_CHECKING:
     from endplate.outcome.bands import BandOptions
@@ -189,6 +190,8 @@ class Parameters:
                     step_ml=min(rules.balloon.volume_step_ml, LARGEST_STEP_ML),
                 ),
                 rules,
+                # A preview where coarse voxels are asked for; else as fine as a wall needs.
+                None if self.cement_voxel_mm else float(value("procedure.balloon_voxel_mm")),
             ),
         )
 

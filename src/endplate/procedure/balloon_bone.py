@@ -33,16 +33,20 @@ class BalloonOptions:
         Steps, posture, preload and stops.
     rules:
         For the gap to the cannula and the loss of a vertebra plana.
+    voxel_mm:
+        Of the body they are inflated in; ``None``: as fine as that of the cement. A wall is a voxel thick to a balloon,
+        so that coarse voxels stop it early.
     """
 
     inflation: Options = field(default_factory=Options)
     rules: Rules = field(default_factory=load_rules)
+    voxel_mm: float | None = None
 
 
 def balloons_of(
     scene: Scene, plan: LevelPlan, bone: BoneModel, options: BalloonOptions
 ) -> Balloons | str | None:
-    """The balloons of a level, ready to be inflated on voxels as fine as those of the cement.
+    """The balloons of a level, ready to be inflated.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def balloons_of(
             scene.spine,
             plan.level,
             scene.calibration,
-            voxel_mm=bone.grid.step_mm,
+            voxel_mm=options.voxel_mm or bone.grid.step_mm,
         )
         site = prepare(body, tamps_of_plan(plan, scene.catalogue.balloons), options.inflation, options.rules)
     except EndplateError as error:

@@ -37,7 +37,8 @@ def treat(
         typer.Option(
             "--voxel-mm",
             metavar="MM",
-            help="Voxels in which cement flows: 2 where not given, 1 for a result to keep, finer is slower.",
+            help="Voxels of the bone: where not given 2 for cement and 1 for balloons; 1 for a result to keep, 2 for a "
+            "preview.",
             show_default=False,
         ),
     ] = None,
