@@ -151,7 +151,7 @@ def test_two_runs_give_the_same_bytes(planned: Path, phantom_files: Any, tmp_pat
 @pytest.mark.parametrize(
     ("stage", "place"),
     [
-        ("scan", "endplate.case.stages.read_scan"),
+        ("scan", "endplate.case.stage_work.read_scan"),
         ("assess", "endplate.anatomy.assessment.assess_with_implants"),
         ("plan", "endplate.planning.plan_levels"),
         ("report", "endplate.report.build.build_report"),

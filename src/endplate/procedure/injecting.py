@@ -4,8 +4,7 @@ Notes
 -----
 A cannula is filled first and then passes cement on as it came, oldest first. The operator turns as fast as asked while
 the pressure at the syringe, that of the cannula and that at the needle's tip, stays below what the injector reaches;
-beyond, he slows down to what the limit lets through, and stops where hardly anything moves. The pressure at the tip is
-taken as proportional to the rate, from what the bone answered the portion before.
+beyond, he slows down to what the limit lets through, and stops where hardly anything moves.
 """
 
 from __future__ import annotations
@@ -18,18 +17,12 @@ import numpy as np
 from endplate.cement.model import Fill, Source
 from endplate.errors import UsageError
 from endplate.procedure.actions import ChangeCement, Inject, MixCement
+from endplate.procedure.cannula_column import SMALL_ML, cannula_pa, column_after, rate_under_limit
 from endplate.procedure.model import Mix, Needle, NeedleKey, Observation, Sample, Slug, State
 from endplate.procedure.moving import STANDS, needle_at, pass_time, refuse_balloon, tell
-from endplate.procedure.world import LevelWorld, Tube, World
+from endplate.procedure.world import LevelWorld, World
 from endplate.sources import finding
 from endplate.units import PA_PER_MPA, S_PER_MIN
-
-SMALL_ML = 1e-9
-"""Less cement than this is none."""
-
-HALVINGS = 40
-"""Steps in which the rate at the pressure limit is found."""
-
 
 ARRIVED = 0.5
 """Saturation from which cement counts as having come."""
@@ -116,7 +109,7 @@ def inject(state: State, action: Inject, world: World) -> tuple[State, Observati
             state = tell(state, finding("injection-late", level=action.level, side=action.side, age=age))
             break
         portion = min(left, world.settings.substep_ml)
-        rate = _rate(state, key, portion, action.rate_ml_min, world)
+        rate = rate_under_limit(state, key, portion, action.rate_ml_min, world)
         if rate < world.settings.stall_ml_min:
             state, peak, stalled = _stalled(state, key, world), world.settings.pressure_limit_pa, True
             break
@@ -197,9 +190,9 @@ def _push(
     needle = state.needles[key]
     mix_number = needle.loaded or 0
     seconds = S_PER_MIN * volume_ml / rate_ml_min
-    column, leaving = _column(state, key, volume_ml, world)
+    column, leaving = column_after(state, key, volume_ml, world)
     into_bone = sum(slug.volume_ml for slug in leaving)
-    pressure, nozzle = _cannula_pa(state, column, world.level(name).tubes[side], rate_ml_min, world), 0.0
+    pressure, nozzle = cannula_pa(state, column, world.level(name).tubes[side], rate_ml_min, world), 0.0
     if into_bone > SMALL_ML:
         share = min(into_bone / volume_ml, 1.0)
         passing = _priming(state, (1.0 - share) * seconds, name, world)
@@ -234,66 +227,6 @@ def _stalled(state: State, key: NeedleKey, world: World) -> State:
     age = state.age_s(needle.loaded or 0) / S_PER_MIN
     said = finding("injection-stalled", level=key[0], side=key[1], age=age, limit=limit / PA_PER_MPA)
     return tell(state.with_needle(key, replace(needle, peak_pa=max(needle.peak_pa, limit))), said)
-
-
-def _rate(state: State, key: NeedleKey, volume_ml: float, wanted_ml_min: float, world: World) -> float:
-    """The rate asked for, or the greatest one that the pressure limit lets through."""
-    tube, needle = world.level(key[0]).tubes[key[1]], state.needles[key]
-    column, _ = _column(state, key, volume_ml, world)
-    limit = world.settings.pressure_limit_pa
-
-    def asks(rate: float) -> float:
-        return _cannula_pa(state, column, tube, rate, world) + needle.resistance_pa_min_ml * rate
-
-    if asks(wanted_ml_min) <= limit:
-        return wanted_ml_min
-    low, high = 0.0, wanted_ml_min
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if asks(middle) <= limit else (low, middle)
-    return low
-
-
-def _cannula_pa(
-    state: State, column: tuple[Slug, ...], tube: Tube, rate_ml_min: float, world: World
-) -> float:
-    """What the cement in a cannula asks for at a rate: each mix by its age and its share of the length."""
-    total = 0.0
-    for slug in column:
-        cement = world.cement(state.mixes[slug.mix].cement)
-        age = state.age_s(slug.mix) * cement.room_rate
-        total += slug.volume_ml / tube.capacity_ml * tube.drop_pa(cement, age, rate_ml_min)
-    return total
-
-
-def _column(
-    state: State, key: NeedleKey, volume_ml: float, world: World
-) -> tuple[tuple[Slug, ...], tuple[Slug, ...]]:
-    """What a needle's cannula holds once some cement more has entered it, and what has left its tip."""
-    needle = state.needles[key]
-    tube = world.level(key[0]).tubes[key[1]]
-    return _through(needle.column, Slug(needle.loaded or 0, volume_ml), tube.capacity_ml)
-
-
-def _through(
-    column: tuple[Slug, ...], entering: Slug, capacity_ml: float
-) -> tuple[tuple[Slug, ...], tuple[Slug, ...]]:
-    """What stays in a cannula and what leaves it, in order, when cement enters behind."""
-    if column and column[-1].mix == entering.mix:
-        slugs = [*column[:-1], Slug(entering.mix, column[-1].volume_ml + entering.volume_ml)]
-    else:
-        slugs = [*column, entering]
-    over = sum(slug.volume_ml for slug in slugs) - capacity_ml
-    leaving: list[Slug] = []
-    while over > SMALL_ML:
-        first = slugs[0]
-        out = min(over, first.volume_ml)
-        leaving.append(Slug(first.mix, out))
-        over -= out
-        slugs[0] = Slug(first.mix, first.volume_ml - out)
-        if slugs[0].volume_ml <= SMALL_ML:
-            del slugs[0]
-    return tuple(slugs), tuple(leaving)
 
 
 def _into_bone(
