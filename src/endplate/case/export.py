@@ -129,7 +129,7 @@ def _dicom(files: CaseFiles, _plan: Plan, out: Path) -> tuple[Path, ...]:
     levels = [
         (one.level, VERSE_IDS[one.level])
         for one in treated.levels
-        if one.cement is not None and one.cement.in_bone_ml > 0.0
+        if one.cement is not None and one.cement.in_bone_ml + one.cement.in_cavity_ml > 0.0
     ]
     path = out / "cement.seg.dcm"
     write_cement_seg(cement.fraction, labels, levels, path)
