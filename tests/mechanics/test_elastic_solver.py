@@ -279,3 +279,15 @@ def test_what_is_fixed_must_be_true_or_false() -> None:
     model, loading = crushed(np.ones((3, 3, 3)))
     with pytest.raises(UsageError, match="true or false"):
         solve(model, Loading(loading.fixed.astype(int), loading.displacement_mm))
+
+
+@pytest.mark.parametrize("free_motions", [0, 3])
+def test_the_coarsest_grid_is_inverted_but_for_its_rigid_motions(free_motions: int) -> None:
+    drawn = np.random.default_rng(4).normal(size=(30, 30))
+    values, vectors = np.linalg.eigh(drawn @ drawn.T)
+    values[:free_motions] = 0.0
+    values[free_motions:] += 0.01 * values[-1]
+    matrix = (vectors * values) @ vectors.T
+    found = pseudo_inverse(matrix)
+    assert found == pytest.approx(np.linalg.pinv(matrix, hermitian=True, rcond=1e-8), rel=1e-8, abs=1e-12)
+    assert np.abs(found @ vectors[:, :free_motions]).max(initial=0.0) < 1e-9

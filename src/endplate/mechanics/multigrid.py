@@ -1,4 +1,4 @@
-"""Geometric multigrid on the voxel grid: one symmetric V- or W-cycle in single precision, as preconditioner.
+"""Geometric multigrid on the voxel grid: one symmetric V-cycle in single precision, as preconditioner.
 
 Each level is the same operator on voxels twice as large. Smoothing is Chebyshev iteration on the diagonally scaled
 operator; its upper bound needs no estimate, because with A = Σ E·K and D = Σ E·diag(K) no eigenvalue of D⁻¹A can
@@ -14,6 +14,7 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from endplate.mechanics import sweeps, transfer
 from endplate.mechanics.element import Elasticity, FloatArray, element_matrix, mode_constants
@@ -155,9 +156,7 @@ class Multigrid:
         )
         moving = np.asarray(layout.nodal(level.inverse)).transpose(1, 2, 3, 0).ravel() > 0
         self._moving = np.flatnonzero(moving)
-        values, vectors = np.linalg.eigh(matrix[np.ix_(self._moving, self._moving)])
-        kept = values > SINGULAR * values[-1] if len(values) else np.zeros(0, dtype=bool)
-        self._inverse = ((vectors[:, kept] / values[kept]) @ vectors[:, kept].T).astype(np.float32)
+        self._inverse = pseudo_inverse(matrix[np.ix_(self._moving, self._moving)]).astype(np.float32)
 
     def cycle(self) -> Single:
         """Correction for the forces in ``levels[0].b``: the preconditioner's answer, valid until the next call."""
@@ -240,3 +239,21 @@ def coarse_free(free: NDArray[np.bool_], coarse: Layout) -> NDArray[np.bool_]:
         :, picks[0][:, None, None], picks[1][None, :, None], picks[2][None, None, :]
     ]
     return picked
+
+
+def pseudo_inverse(matrix: FloatArray) -> FloatArray:
+    """Inverse of a symmetric matrix without negative eigenvalues, shape (n, n); rigid motions are left out.
+
+    Where nothing moves freely Cholesky's way is some fifteen times as quick as the eigenvalues.
+    """
+    if not len(matrix):
+        return matrix
+    factor, refused = lapack.dpotrf(matrix, lower=1)
+    pivots = np.diag(factor) ** 2
+    if not refused and pivots.min() > SINGULAR * pivots.max():
+        lower = np.tril(lapack.dpotri(factor, lower=1)[0])
+        inverse: FloatArray = lower + np.tril(lower, -1).T
+        return inverse
+    values, vectors = np.linalg.eigh(matrix)
+    kept = values > SINGULAR * values[-1]
+    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T)
