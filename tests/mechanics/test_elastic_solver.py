@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from endplate.errors import ConvergenceError, UsageError
 from endplate.mechanics.element import Elasticity
+from endplate.mechanics.multigrid import pseudo_inverse
 from endplate.mechanics.pieces import loose_elements
 from endplate.mechanics.solve import Loading, VoxelModel, solve
 
