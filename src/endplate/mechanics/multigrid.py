@@ -14,9 +14,9 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from endplate.mechanics import sweeps, transfer
+from endplate.mechanics.coarsest import multiply, pseudo_inverse
 from endplate.mechanics.element import Elasticity, FloatArray, element_matrix, mode_constants
 from endplate.mechanics.lanes import WIDTH
 from endplate.mechanics.layout import Layout, Ranges, cleared
@@ -31,9 +31,6 @@ SMOOTHERS = ((6, 40.0), (16, 250.0), (30, 900.0))
 """Steps of the smoother before and after each coarse correction, and upper over lower end of the band of eigenvalues
 that it works on: of the finest level, of the next one and of all below. Round clefts, canals and thin walls a coarser
 grid is a poor image of the one above it; there steps are cheap, so each level takes more of the work itself."""
-
-SINGULAR = 1e-6
-"""Eigenvalues of the coarsest operator below this share of the greatest are rigid motions."""
 
 Single = NDArray[np.float32]
 
@@ -187,7 +184,9 @@ class Multigrid:
     def _solve_coarsest(self, level: Level) -> None:
         forces = np.asarray(level.layout.nodal(level.b)).transpose(1, 2, 3, 0)
         moved = np.zeros(forces.size, np.float32)
-        moved[self._moving] = self._inverse @ forces.ravel()[self._moving]
+        answer = np.zeros(len(self._moving), np.float32)
+        multiply(self._inverse, forces.ravel()[self._moving], answer)
+        moved[self._moving] = answer
         level.layout.nodal(level.x)[:] = moved.reshape(forces.shape).transpose(3, 0, 1, 2)
 
 
@@ -239,21 +238,3 @@ def coarse_free(free: NDArray[np.bool_], coarse: Layout) -> NDArray[np.bool_]:
         :, picks[0][:, None, None], picks[1][None, :, None], picks[2][None, None, :]
     ]
     return picked
-
-
-def pseudo_inverse(matrix: FloatArray) -> FloatArray:
-    """Inverse of a symmetric matrix without negative eigenvalues, shape (n, n); rigid motions are left out.
-
-    Where nothing moves freely Cholesky's way is some fifteen times as quick as the eigenvalues.
-    """
-    if not len(matrix):
-        return matrix
-    factor, refused = lapack.dpotrf(matrix, lower=1)
-    pivots = np.diag(factor) ** 2
-    if not refused and pivots.min() > SINGULAR * pivots.max():
-        lower = np.tril(lapack.dpotri(factor, lower=1)[0])
-        inverse: FloatArray = lower + np.tril(lower, -1).T
-        return inverse
-    values, vectors = np.linalg.eigh(matrix)
-    kept = values > SINGULAR * values[-1]
-    return np.asarray((vectors[:, kept] / values[kept]) @ vectors[:, kept].T)

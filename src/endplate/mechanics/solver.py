@@ -230,7 +230,7 @@ class Solver:
             displacement_mm=self.layout.nodal(self._u) / self._spacing,
             reaction_n=reaction_n,
             iterations=iterations,
-            relative_residual=float(np.linalg.norm(self._ap)) / first,
+            relative_residual=float(np.sqrt(np.square(self._ap).sum())) / first,
             freedoms=self.layout.freedoms,
             loose_elements=self.loose_elements,
         )
