@@ -230,7 +230,7 @@ class Solver:
             displacement_mm=self.layout.nodal(self._u) / self._spacing,
             reaction_n=reaction_n,
             iterations=iterations,
-            relative_residual=float(np.sqrt(np.square(self._ap).sum())) / first,
+            relative_residual=float(np.sqrt(np.einsum("i,i->", self._ap, self._ap))) / first,
             freedoms=self.layout.freedoms,
             loose_elements=self.loose_elements,
         )
