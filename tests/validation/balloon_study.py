@@ -132,7 +132,7 @@ def run(case: Case) -> Outcome | Refused:
 
 def broken_bone(case: Case) -> Bone:
     """The body of a virtual fracture, measured again after it was broken."""
-    image, labels, spine, calibration = _intact(case.source, case.level)
+    image, labels, spine, calibration = intact(case.source, case.level)
     wanted = VirtualFracture(level=case.level, shape=case.shape, loss=case.loss)  # type: ignore[arg-type]
     broken = fracture_scan(image, labels, spine, wanted, calibration)
     measured = assess(broken.labels, broken.image, calibration)
@@ -196,10 +196,10 @@ Scan = tuple[Volume, LabelMap, Spine, Calibration]
 
 
 @cache
-def _intact(source: str, level: str) -> Scan:
+def intact(source: str, level: str) -> Scan:
     """A level and its neighbours before it is broken."""
     if source == "phantom":
-        around = {"L1": ("T12", "L1", "L2"), "T12": ("T11", "T12", "L1")}[level]
+        around = {"L1": ("T12", "L1", "L2"), "T12": ("T11", "T12", "L1"), "L3": ("L2", "L3", "L4")}[level]
         made = build_phantom(default_spec(around), GridSpec(spacing=(1.0, 1.0, 1.0), margin_mm=8.0))
         assert made.volume is not None
         return made.volume, made.labels, assess(made.labels, made.volume, POROTIC), POROTIC
