@@ -76,7 +76,7 @@ def demo(
             if subject.title == SAMPLE_TITLE:
                 with progress(manner) as tell:
                     broken = _run_broken(folder, force=force, tell=tell)
-            more = {} if broken is None or not json else {"kyphoplasty": broken.to_json()}
+            more = {} if broken is None else {"kyphoplasty": broken.to_json()}
             show_case(result, manner, extra={"demonstration": subject.title, **more})
             if broken is not None and not json:
                 console().print(BROKEN_TITLE, style="bold", markup=False, soft_wrap=True)
