@@ -13,7 +13,7 @@ import typer
 from endplate.cli import options
 from endplate.cli.manner import Manner
 from endplate.cli.phantom import LEVEL, write_phantom
-from endplate.errors import InputError, UsageError
+from endplate.errors import InputError, NoSafePlanError, UsageError
 
 if TYPE_CHECKING:
     from endplate.case.run import CaseResult, Tell
@@ -74,8 +74,13 @@ def demo(
                 result = _run(folder, subject, force=force, tell=tell)
             broken = None
             if subject.title == SAMPLE_TITLE:
-                with progress(manner) as tell:
-                    broken = _run_broken(folder, force=force, tell=tell)
+                try:
+                    with progress(manner) as tell:
+                        broken = _run_broken(folder, force=force, tell=tell)
+                except NoSafePlanError as refusal:
+                    # The first case stands; the second says on its own page why no balloon fits.
+                    if not json:
+                        console().print(f"{BROKEN_TITLE}: {refusal.what}", markup=False, soft_wrap=True)
             more = {} if broken is None else {"kyphoplasty": broken.to_json()}
             show_case(result, manner, extra={"demonstration": subject.title, **more})
             if broken is not None and not json:
