@@ -62,7 +62,7 @@ docs: $(VENV)/.installed ## generate docs/cli.md, docs/schema and the tables of 
 	@$(BIN)/python -m endplate.care.traceability docs/care
 
 clean: ## remove caches and built files
-	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-case
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-case demo-case-kyphoplasty
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## also remove the virtual environment
