@@ -11,7 +11,7 @@ from endplate.balloon.heights import triple
 from endplate.balloon.inflate import Site
 from endplate.balloon.options import Stop
 from endplate.balloon.state import Cavity, State
-from endplate.sources import finding, value
+from endplate.sources import finding
 
 BAND = "crushable foam; plain crushing stress below, Hill's cavity in bone of constant volume (J2) above"
 """The law of the pressure and its bounds, in words."""
@@ -72,8 +72,6 @@ def cavity_of(site: Site, state: State) -> Cavity:
         shell=shell,
         density_mgcc=state.density_mgcc,
         native_mgcc=native,
-        porosity=1.0,
-        permeability_m2=float(value("balloon.cavity_permeability_m2")),
     )
 
 

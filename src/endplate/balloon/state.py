@@ -16,7 +16,6 @@ from endplate.balloon.body import Mask, Tamp
 from endplate.balloon.documents import Step
 from endplate.balloon.options import Stop
 from endplate.errors import UsageError
-from endplate.imaging.volume import Volume
 from endplate.sources import Finding
 from endplate.units import MM3_PER_ML
 
@@ -112,8 +111,6 @@ class Cavity:
         Voxels whose bone was compacted.
     density_mgcc, native_mgcc:
         After and before; 0 in the cavity.
-    porosity, permeability_m2:
-        Of the cavity's voxels.
     """
 
     affine: FloatArray
@@ -121,8 +118,6 @@ class Cavity:
     shell: Mask
     density_mgcc: FloatArray
     native_mgcc: FloatArray
-    porosity: float
-    permeability_m2: float
 
     @property
     def volume_ml(self) -> float:
@@ -137,11 +132,3 @@ class Cavity:
         grown = self.density_mgcc / np.where(changed, self.native_mgcc, 1.0)
         ratio: FloatArray = np.where(self.mask, 0.0, np.where(changed, grown, 1.0))
         return ratio
-
-    def as_volume(self) -> Volume:
-        """The cavity as a share of each voxel."""
-        return Volume(self.mask.astype(np.float32), self.affine)
-
-    def density_volume(self) -> Volume:
-        """Density after compaction."""
-        return Volume(self.density_mgcc.astype(np.float32), self.affine)
