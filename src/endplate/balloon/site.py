@@ -11,6 +11,7 @@ from endplate.anatomy.axes import FloatArray
 from endplate.balloon.body import Bone, Tamp
 from endplate.balloon.compaction import capacity_mgcc
 from endplate.balloon.crack import Crack, crack_of
+from endplate.balloon.documents import HEIGHT_NAMES
 from endplate.balloon.growth import Terrain, terrain
 from endplate.balloon.heights import Room, room_above
 from endplate.balloon.lift import Plates, press_plates
@@ -85,7 +86,7 @@ def prepare(
     if shape is None:
         told.append(finding("balloon-no-crack", level=bone.level))
     if room.posture_mm.any():
-        gain = dict(zip(("anterior", "middle", "posterior"), room.posture_mm, strict=True))
+        gain = dict(zip(HEIGHT_NAMES, room.posture_mm, strict=True))
         told.append(finding("balloon-posture-input", level=bone.level, **gain))
     for tamp in tamps:
         if tamp.device.recalled:

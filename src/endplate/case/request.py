@@ -129,7 +129,9 @@ class Parameters:
                 do=f"Give a volume above 0 and up to {MOST_BALLOON_ML:g} ml.",
             )
         if self.posture is not None:
-            self.world_options()
+            from endplate.procedure.posture import posture_of
+
+            posture_of(self.posture)
         if self.cement is not None and self.cement not in self.catalogue().cements:
             raise UsageError(
                 "cement-unknown",

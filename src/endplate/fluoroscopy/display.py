@@ -6,6 +6,7 @@ Dense is dark, as on a fluoroscopy monitor.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,12 +95,19 @@ def control_region(field: Mask, share: float) -> tuple[slice, slice]:
 
 
 def develop(signal: Float32, field: Mask, pitch_mm: float, display: Display) -> Grey:
-    """Grey levels of a frame.
+    """Grey levels of a frame; see :func:`develop_alike`."""
+    return develop_alike((signal,), field, pitch_mm, display)[0]
+
+
+def develop_alike(
+    signals: Sequence[Float32], field: Mask, pitch_mm: float, display: Display
+) -> tuple[Grey, ...]:
+    """Grey levels of frames of one view, all by the brightness and the slow picture of the first.
 
     Parameters
     ----------
-    signal:
-        What the detector counted, positive, shape (rows, columns).
+    signals:
+        What the detector counted, positive, shape (rows, columns) each.
     field:
         Open part of the field, same shape.
     pitch_mm:
@@ -108,31 +116,43 @@ def develop(signal: Float32, field: Mask, pitch_mm: float, display: Display) -> 
         The monitor.
     """
     if not field.any():
-        return np.full(signal.shape, SHUT_GREY, dtype=np.uint8)
-    depth = np.empty_like(signal)
-    half = np.empty(tuple(-(-size // HALF) for size in signal.shape), dtype=np.float32)
-    _minus_log(np.ascontiguousarray(signal).view(np.int32), depth, half)
+        return tuple(np.full(signal.shape, SHUT_GREY, dtype=np.uint8) for signal in signals)
+    depth, half = _depths(signals[0])
     middle = control_region(field, display.control_region)
     seen = field[middle]
     reference = float(depth[middle][seen].mean()) if seen.any() else float(depth[field].mean())
     inside = np.ones_like(half) if field.all() else coarse(field.view(np.uint8), HALF)
     slow = _slow(half, inside, reference, display.harmonisation_sigma_mm / pitch_mm)
-    soft = ndimage.gaussian_filter(
-        half, display.edge_sigma_mm / (pitch_mm * HALF), mode="nearest", truncate=2.5
-    )
-    out = np.empty(signal.shape, dtype=np.uint8)
-    _tone(
-        depth,
-        widened(slow, signal.shape[1]),
-        soft,
-        field,
-        np.float32(reference),
-        np.float32(display.harmonisation),
-        np.float32(display.edge_gain),
-        np.float32(2.0 / display.window_nepers),
-        out,
-    )
-    return out
+    wide = widened(slow, depth.shape[1])
+    frames = []
+    for place, signal in enumerate(signals):
+        if place > 0:
+            depth, half = _depths(signal)
+        soft = ndimage.gaussian_filter(
+            half, display.edge_sigma_mm / (pitch_mm * HALF), mode="nearest", truncate=2.5
+        )
+        out = np.empty(depth.shape, dtype=np.uint8)
+        _tone(
+            depth,
+            wide,
+            soft,
+            field,
+            np.float32(reference),
+            np.float32(display.harmonisation),
+            np.float32(display.edge_gain),
+            np.float32(2.0 / display.window_nepers),
+            out,
+        )
+        frames.append(out)
+    return tuple(frames)
+
+
+def _depths(signal: Float32) -> tuple[Float32, Float32]:
+    """−ln of what the detector counted, and the same at half size."""
+    depth = np.empty_like(signal)
+    half = np.empty(tuple(-(-size // HALF) for size in signal.shape), dtype=np.float32)
+    _minus_log(np.ascontiguousarray(signal).view(np.int32), depth, half)
+    return depth, half
 
 
 def _slow(half: Float32, inside: Float32, reference: float, sigma_px: float) -> Float32:

@@ -153,7 +153,7 @@ class Multigrid:
         )
         moving = np.asarray(layout.nodal(level.inverse)).transpose(1, 2, 3, 0).ravel() > 0
         self._moving = np.flatnonzero(moving)
-        self._inverse = pseudo_inverse(matrix[np.ix_(self._moving, self._moving)]).astype(np.float32)
+        self._inverse = pseudo_inverse(matrix[np.ix_(self._moving, self._moving)])
 
     def cycle(self) -> Single:
         """Correction for the forces in ``levels[0].b``: the preconditioner's answer, valid until the next call."""

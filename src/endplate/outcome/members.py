@@ -24,9 +24,9 @@ from endplate.imaging.geometry import FloatArray
 from endplate.outcome.heat import warmth
 from endplate.outcome.treatment import TreatedLevel, at_last_stroke
 from endplate.planning.model import LevelPlan, NeedlePath, Plan
-from endplate.procedure.balloon_bone import hollow_in
 from endplate.procedure.build import known_cements, level_world, tract_of
 from endplate.procedure.document import LevelProcedure, procedure_document
+from endplate.procedure.model import Hollow
 from endplate.procedure.script import play_plan
 from endplate.procedure.sight import look
 from endplate.procedure.times import Settings
@@ -118,10 +118,11 @@ def _measured(setting: Setting, member: Member) -> Numbers | None:
         ),
     )
     factor = member.drawn[VISCOSITY]
+    if setting.opening is not None:
+        bone = with_cavity(bone, setting.opening)
     level = level_world(plan, bone, setting.catalogue, {})
     if setting.opening is not None:
-        level = replace(level, hollow=hollow_in(bone, setting.opening))
-        bone = with_cavity(bone, setting.opening)
+        level = replace(level, hollow=Hollow(setting.opening, bone.medium, bone.cavity))
     tubes = {side: _thicker_in_tube(tube, factor) for side, tube in level.tubes.items()}
     cements = known_cements(setting.catalogue, setting.settings)
     world = World(

@@ -54,28 +54,21 @@ class Contents:
     affine:
         Voxel index → RAS mm, any grid.
     inflated:
-        Share (0–1, or a mask) of each voxel that the inflated balloons take; ``None``: not inflated.
-    cavity:
-        Share of each voxel that is hollow after deflation; ``None``: what the balloons took.
+        Share (0–1, or a mask) of each voxel that the inflated balloons take, and leave hollow when they are deflated;
+        ``None``: not inflated.
     cement:
         Share of each voxel (or of its pores) that cement fills, inside and outside the bone; ``None``: no cement yet.
     """
 
     affine: FloatArray
     inflated: NDArray[Any] | None = None
-    cavity: NDArray[Any] | None = None
     cement: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
-        given = [one for one in (self.inflated, self.cavity, self.cement) if one is not None]
+        given = [one for one in (self.inflated, self.cement) if one is not None]
         if len({one.shape for one in given}) > 1 or any(one.ndim != 3 for one in given):
-            raise ValueError("balloons, cavity and cement lie on one grid")
+            raise ValueError("balloons and cement lie on one grid")
         object.__setattr__(self, "affine", as_affine(self.affine))
-
-    @property
-    def hollow(self) -> NDArray[Any] | None:
-        """The cavity after deflation."""
-        return self.inflated if self.cavity is None else self.cavity
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +137,7 @@ def stage_scans(
     there: dict[Stage, bool] = {
         "before": True,
         "inflated": contents.inflated is not None,
-        "deflated": contents.hollow is not None,
+        "deflated": contents.inflated is not None,
         "filled": contents.cement is not None,
     }
     wanted = {stage: gains_mm(gains.get(stage, (0.0, 0.0, 0.0))) for stage in STAGES if there[stage]}
@@ -161,7 +154,7 @@ def stage_scans(
         if stage == "inflated":
             parts = [(contents.inflated, contrast_hu)]
         elif stage != "before":
-            parts = [(contents.hollow, blood_hu)]
+            parts = [(contents.inflated, blood_hu)]
         if stage == "filled":
             parts.append((contents.cement, cement_hu))
         volumes[stage] = paint.over(restored, parts)

@@ -68,9 +68,11 @@ def balloons_of(
         return error.what
 
     def hollowed(state: BalloonState) -> Hollow:
-        return hollow_in(bone, opening_of(site, state))
+        opening = opening_of(site, state)
+        made = with_cavity(bone, opening)
+        return Hollow(opening, made.medium, made.cavity)
 
-    return Balloons(site, hollowed)
+    return Balloons(site, hollowed, options.rules)
 
 
 def opening_of(site: Site, state: BalloonState) -> Opening:
@@ -87,9 +89,3 @@ def opening_of(site: Site, state: BalloonState) -> Opening:
         solid_ratio=np.where(made.mask, 1.0, made.solid_ratio),
         breached=(made.mask & shell_of(site.bone)).astype(np.float64),
     )
-
-
-def hollow_in(bone: BoneModel, opening: Opening) -> Hollow:
-    """A bone with what balloons did to it."""
-    made = with_cavity(bone, opening)
-    return Hollow(opening, made.medium, made.cavity)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from endplate.balloon.inflate import Site, inflate_to, start
 from endplate.balloon.inflate import deflate as let_down
+from endplate.balloon.inflate import inflate_to, start
 from endplate.balloon.model import State as BalloonState
-from endplate.balloon.model import Tamp
 from endplate.balloon.tamps import check_tamps
 from endplate.errors import UsageError
 from endplate.procedure.actions import Deflate, Inflate
@@ -45,7 +44,7 @@ def inflate(state: State, action: Inflate, world: World) -> tuple[State, Observa
     place = before.place(action.side)
     first = before.reached_ml[place] == 0.0
     if first:
-        _check_cannula(state, action, balloons.site, world)
+        _check_cannula(state, action, balloons, world)
     site = balloons.site
     if action.heedless:
         site = replace(site, options=replace(site.options, heed=frozenset()))
@@ -110,7 +109,7 @@ def _balloons(state: State, action: Inflate | Deflate, world: World) -> Balloons
     return found
 
 
-def _check_cannula(state: State, action: Inflate, site: Site, world: World) -> None:
+def _check_cannula(state: State, action: Inflate, balloons: Balloons, world: World) -> None:
     """Refuse a balloon whose working cannula is not in, or stands too near to it or around it."""
     depth = state.needles[(action.level, action.side)].depth_mm
     if depth is None:
@@ -121,10 +120,9 @@ def _check_cannula(state: State, action: Inflate, site: Site, world: World) -> N
             do="Advance it first: the balloon goes through it.",
         )
     end = world.level(action.level).tip_ras_mm(action.side, depth)
-    tamps: list[Tamp] = [
-        replace(tamp, cannula_end_ras_mm=end) for tamp in site.tamps if tamp.side == action.side
-    ]
-    check_tamps(site.bone, tamps)
+    site = balloons.site
+    own = [replace(tamp, cannula_end_ras_mm=end) for tamp in site.tamps if tamp.side == action.side]
+    check_tamps(site.bone, own, balloons.rules)
 
 
 def _with(state: State, level: str, balloons: BalloonState, world: Balloons) -> State:

@@ -9,6 +9,9 @@ from endplate.errors import UsageError
 
 PUBLISHED, NONE = "published", "none"
 
+MOST_MM = 30.0
+"""Greater gains are slips of the pen: that is a whole body's height."""
+
 
 def posture_of(text: str | None) -> Posture:
     """The gain by posture of ``published``, ``none`` or ``A,M,P`` in mm (anterior, middle, posterior).
@@ -27,11 +30,11 @@ def posture_of(text: str | None) -> Posture:
         gains = [float(part) for part in parts]
     except ValueError:
         gains = []
-    if len(gains) != 3 or not all(math.isfinite(one) and 0.0 <= one <= 30.0 for one in gains):
+    if len(gains) != 3 or not all(math.isfinite(one) and 0.0 <= one <= MOST_MM for one in gains):
         raise UsageError(
             "posture-unreadable",
             f"{text!r} says no gain by posture.",
-            do="Give published, none, or three gains of 0 to 30 mm: --posture 5.5,4.4,0",
+            do=f"Give published, none, or three gains of 0 to {MOST_MM:g} mm: --posture 5.5,4.4,0",
         )
     anterior, middle, posterior = gains
     return Posture(anterior, middle, posterior, "endplate")

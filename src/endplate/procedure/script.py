@@ -38,6 +38,9 @@ from endplate.procedure.stopping import Watch, judge, stop
 from endplate.procedure.world import LevelWorld, World
 from endplate.units import S_PER_MIN
 
+FILLER_TRIES = (1.0, 0.67, 0.33)
+"""Parts of the way to the place from which a cavity is filled, tried until one is open."""
+
 DONE_ML = 1e-6
 """A dose that is short by less than this is given."""
 
@@ -134,7 +137,7 @@ class _Driver:
             return None
         bone, points = self.world.level_in(self.state, level), PathPoints.of(path)
         near, far = (np.array(one) for one in path.kyphoplasty.balloon_markers_ras_mm)
-        for part in (1.0, 0.67, 0.33):
+        for part in FILLER_TRIES:
             place = near + part * self.world.settings.filler_share * (far - near)
             if bone.lets_cement_in(place):
                 return points.depth_mm(place)

@@ -22,6 +22,7 @@ from endplate.fluoroscopy.dose import Exposure
 from endplate.imaging.geometry import FloatArray
 from endplate.planning.model import LevelPlan, NeedlePath
 from endplate.planning.room_geometry import PathPoints
+from endplate.planning.rules import Rules, load_rules
 from endplate.procedure.actions import ViewName
 from endplate.procedure.model import Hollow, NeedleKey, Seen, State
 from endplate.procedure.times import Settings
@@ -83,10 +84,13 @@ class Balloons:
         The body they are inflated in, and where each lies.
     hollowed:
         The bone that cement is pressed into, as their state leaves it.
+    rules:
+        For the gap that a working cannula leaves.
     """
 
     site: Site
     hollowed: Callable[[BalloonState], Hollow]
+    rules: Rules = field(default_factory=load_rules)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from endplate.anatomy.model import Vertebra
 from endplate.errors import QualityGateError
-from endplate.fluoroscopy.display import control_region, default_display
+from endplate.fluoroscopy.display import default_display, develop_alike
 from endplate.fluoroscopy.patient import Patient
 from endplate.fluoroscopy.render import Frame, Settings, render
 from endplate.fluoroscopy.view import View, mobile_view
-from endplate.imaging.geometry import FloatArray
 from endplate.imaging.volume import Volume
 from endplate.outcome.stage_scans import STAGES, Stage
 from endplate.papers import png
@@ -147,35 +145,19 @@ def _about(view: View, image: Volume) -> Volume:
 
 def _same_window(frames: list[Frame]) -> list[NDArray[np.uint8]]:
     """Grey levels of all frames by the brightness and slow background of the first, dense dark."""
-    display = default_display()
     first = frames[0]
-    depths = [-np.log(np.maximum(np.asarray(frame.signal, dtype=np.float64), 1e-12)) for frame in frames]
-    field = first.field
-    middle = control_region(field, display.control_region)
-    seen = depths[0][middle][field[middle]]
-    reference = float(seen.mean()) if seen.size else float(depths[0].mean())
-    sigma = display.harmonisation_sigma_mm / first.view.pitch_mm
-    weight = ndimage.gaussian_filter(field.astype(np.float64), sigma)
-    lit = np.where(field, depths[0], 0.0)
-    slow = np.where(weight > 1e-3, ndimage.gaussian_filter(lit, sigma) / np.maximum(weight, 1e-3), reference)
-    return [
-        _grey(depth, slow, reference, first.view.pitch_mm, frame.field)
-        for depth, frame in zip(depths, frames, strict=True)
-    ]
-
-
-def _grey(
-    depth: FloatArray, slow: FloatArray, reference: float, pitch_mm: float, field: NDArray[np.bool_]
-) -> NDArray[np.uint8]:
-    display = default_display()
-    soft = ndimage.gaussian_filter(depth, display.edge_sigma_mm / pitch_mm, mode="nearest")
-    light = (
-        (reference - depth) + display.harmonisation * (slow - reference) + display.edge_gain * (soft - depth)
+    shown = develop_alike(
+        [frame.signal for frame in frames], first.field, first.view.pitch_mm, default_display()
     )
-    bent = 2.0 / display.window_nepers * light
-    shown = 0.5 + 0.5 * bent / np.sqrt(1.0 + bent * bent)
-    few = np.rint(shown * (GREYS - 1)) * (255.0 / (GREYS - 1))
-    return np.where(field, np.rint(few), 0.0).astype(np.uint8)
+    return [_few(one) for one in shown]
+
+
+def _few(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same picture in fewer levels: a smaller file."""
+    steps = GREYS - 1
+    levels = np.rint(grey * (steps / 255.0)) * (255.0 / steps)
+    few: NDArray[np.uint8] = np.rint(levels).astype(np.uint8)
+    return few
 
 
 def _scale_bar(drawing: Drawing, px_per_mm: float, width: float) -> None:

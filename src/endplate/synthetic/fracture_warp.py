@@ -209,6 +209,30 @@ def _sampled(field: FloatArray, index: FloatArray) -> FloatArray:
     return values
 
 
+def carry_labels(
+    labels: Volume, own: int, moved: Moved, axes: Axes, field: FractureField
+) -> tuple[NDArray[Any], WarpedLabels]:
+    """All labels after the field: ids of the whole volume, and those of what moved.
+
+    Parameters
+    ----------
+    labels:
+        Before; not changed.
+    own:
+        Label of the vertebra that changes its shape.
+    moved, axes, field:
+        What moves, the vertebra's frame and the field.
+    """
+    part = labels.data[moved.box]
+    stays = part == own
+    still = int(np.count_nonzero(stays)) - int(np.count_nonzero(moved.take(stays)))
+    count = own_voxels_after(labels, own, moved, still, axes, field)
+    warped = sample_labels(labels.data, labels.affine, own, moved, count)
+    ids = labels.data.copy()
+    ids[moved.box] = moved.put(part, warped.ids)
+    return ids, warped
+
+
 def own_voxels_after(
     labels: Volume, own: int, moved: Moved, ids_still: int, axes: Axes, field: FractureField
 ) -> int:

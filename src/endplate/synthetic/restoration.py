@@ -25,7 +25,7 @@ from endplate.sources import value
 from endplate.synthetic.fracture_columns import Ground, lay_ground
 from endplate.synthetic.fracture_heights import BodyPoints, measure_points
 from endplate.synthetic.fracture_mass import compacted
-from endplate.synthetic.fracture_warp import find_moved, own_voxels_after, sample_image, sample_labels
+from endplate.synthetic.fracture_warp import carry_labels, find_moved, sample_image
 from endplate.synthetic.restoration_field import STILL_MM, RestoringField, raising_field
 
 Gain = HeightTriple | Sequence[float]
@@ -119,13 +119,8 @@ class Restoration:
         field = self._solve(gain)
         axes = self.ground.axes
         moved = find_moved(self.image, axes, field)
-        own = self.labels.data == self.number
-        stays = own[moved.box]
-        still = int(np.count_nonzero(stays)) - int(np.count_nonzero(moved.take(stays)))
-        count = own_voxels_after(self.labels.volume, self.number, moved, still, axes, field)
-        warped = sample_labels(self.labels.data, self.labels.volume.affine, self.number, moved, count)
-        ids = self.labels.data.copy()
-        ids[moved.box] = moved.put(self.labels.data[moved.box], warped.ids)
+        stays = self.labels.data[moved.box] == self.number
+        ids, warped = carry_labels(self.labels.volume, self.number, moved, axes, field)
         hu = sample_image(self.image.data, moved)
         bone, below = np.maximum(hu, 0.0), np.minimum(hu, 0.0)
         inside = warped.ids == self.number

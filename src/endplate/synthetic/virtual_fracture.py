@@ -24,7 +24,7 @@ from endplate.sources import Finding, finding
 from endplate.synthetic.fracture_columns import lay_ground
 from endplate.synthetic.fracture_fill import Filled, fill_bone
 from endplate.synthetic.fracture_shape import NAMED_BY, Solved, solve_field
-from endplate.synthetic.fracture_warp import find_moved, own_voxels_after, sample_labels
+from endplate.synthetic.fracture_warp import carry_labels, find_moved
 from endplate.synthetic.virtual_fracture_model import (
     BoneMass,
     FieldParameters,
@@ -90,12 +90,7 @@ def fracture_scan(
     progress("the voxels", 0.7)
     number = VERSE_IDS[wanted.level]
     moved = find_moved(image, ground.axes, solved.field)
-    stays = labels.data[moved.box] == number
-    still = int(np.count_nonzero(stays)) - int(np.count_nonzero(moved.take(stays)))
-    count = own_voxels_after(labels.volume, number, moved, still, ground.axes, solved.field)
-    warped = sample_labels(labels.data, labels.volume.affine, number, moved, count)
-    ids = labels.data.copy()
-    ids[moved.box] = moved.put(labels.data[moved.box], warped.ids)
+    ids, warped = carry_labels(labels.volume, number, moved, ground.axes, solved.field)
     filled = fill_bone(
         image,
         (labels.data == number, ids == number),
