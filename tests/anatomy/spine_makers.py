@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from endplate.anatomy.axes import Axes
 from endplate.anatomy.mask import LabelField, LocalGrid, label_field
+from endplate.imaging.levels import VERSE_IDS
+from endplate.imaging.volume import LabelMap, ScanInfo, Volume
 
 Solid = Callable[[np.ndarray], np.ndarray]
 """Signed distance in mm (negative inside) at local points, shape (..., 3)."""
@@ -106,3 +108,30 @@ def toy_vertebra(
     if split_arch:
         solid = without(solid, column(2.5, 10.0, -40.0, 40.0, (0.0, CANAL_CENTRE_MM[1] - deep - 3.0)))
     return without(solid, tilted(column(across, deep, -40.0, 40.0, CANAL_CENTRE_MM), slope))
+
+
+def spine_map(solids: Sequence[Solid], frames: Sequence[Axes], voxel_mm: float = 1.5) -> LabelMap:
+    """L3 and on: solids in the frames given, cut into one label map."""
+    low, high = np.array([-33.0, -62.0, -75.0]), np.array([33.0, 40.0, 75.0])
+    counts = np.ceil((high - low) / voxel_mm).astype(int)
+    affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
+    affine[:3, 3] = low
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in counts), indexing="ij"), axis=-1)
+    points = index * voxel_mm + low
+    labels = np.zeros(counts, dtype=np.uint8)
+    for number, (solid, frame) in enumerate(zip(solids, frames, strict=True), start=VERSE_IDS["L3"]):
+        labels[solid(frame.to_local(points)) <= 0.0] = number
+    return LabelMap(
+        Volume(labels, affine, ScanInfo(source_format="made")), "verse", body_only=False, counted_how="made"
+    )
+
+
+def lordosis(turn_deg: float, spacing_mm: float = 34.0) -> list[Axes]:
+    """Three frames along an arc, the middle one upright at the origin, each turned by ``turn_deg`` to the next."""
+    frames = []
+    for place in (1, 0, -1):
+        angle = -place * np.radians(turn_deg)
+        half = 0.5 * angle
+        origin = place * spacing_mm * np.array([0.0, np.sin(half), np.cos(half)])
+        frames.append(Axes.from_directions(origin, [0.0, np.sin(angle), np.cos(angle)], [0.0, 1.0, 0.0]))
+    return frames

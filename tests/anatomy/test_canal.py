@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spine_makers import CANAL_CENTRE_MM, CANAL_HALF_MM, column, joined, local_grid, toy_vertebra
+from spine_makers import CANAL_CENTRE_MM, CANAL_HALF_MM, column, joined, local_grid, toy_vertebra, without
 
 from endplate.anatomy import canal
 from endplate.anatomy.body import split_body
@@ -55,9 +55,22 @@ def test_a_thin_lamina_that_the_map_lost_does_not_lose_the_canal() -> None:
 
 
 def test_without_an_arch_there_is_no_canal() -> None:
-    assert find_canal(local_grid(column(21.0, 16.0, -12.0, 12.0), HALF)) is None
+    bare = local_grid(column(21.0, 16.0, -12.0, 12.0), HALF)
+    assert find_canal(bare) is None
+    assert find_canal(bare, seed_mm=np.array(CANAL_CENTRE_MM)) is None
     empty = local_grid(column(21.0, 16.0, -12.0, 12.0, (200.0, 0.0)), (20.0, 20.0, 10.0))
     assert find_canal(empty) is None
+
+
+def test_a_deep_canal_is_one_too() -> None:
+    # The laminae of L5 may meet in a deep angle.
+    deep = 14.5
+    centre = (0.0, CANAL_CENTRE_MM[1] + DEEP - deep)
+    ring = column(ACROSS + 6.0, deep + 6.0, -7.0, 7.0, centre)
+    solid = without(joined(column(21.0, 16.0, -12.0, 12.0), ring), column(ACROSS, deep, -40.0, 40.0, centre))
+    tube = find_canal(local_grid(solid, (30.0, 60.0, 16.0)))
+    assert tube is not None
+    assert np.median(canal.sagittal_diameters_mm(tube)[tube.closed]) == pytest.approx(2.0 * deep, abs=0.5)
 
 
 def test_points_inside_the_tube() -> None:

@@ -22,6 +22,9 @@ NOT_VERTEBRAE = frozenset({"S1"})
 ANTERIOR_RAS = np.array([0.0, 1.0, 0.0])
 """First guess of the front: the patient's, as the scan's header has it."""
 
+LEAST_CHORD_MM = 5.0
+"""Centroids nearer to each other than this give no direction."""
+
 
 @dataclass(frozen=True, eq=False)
 class Located:
@@ -55,19 +58,20 @@ def locate_vertebrae(
         found.append(local_vertebra(level, field, hints[index]))
     if labels.body_only:
         return tuple(_judge(v, "none", labels) for v in found)
-    sources = ["measured" if v.canal is not None else "none" for v in found]
+    sources = ["measured"] * len(found)
     for index, vertebra in enumerate(found):
-        seed = None if _canal_believed(index, found) else _interpolated_canal(index, found)
-        borrowed_axis = _neighbours_superior(index, found) if vertebra.frame_borrowed else None
-        if seed is None and borrowed_axis is None:
-            continue
-        hint = hints[index] if borrowed_axis is None else replace(hints[index], superior_ras=borrowed_axis)
-        again = local_vertebra(vertebra.level, vertebra.field, hint, canal_seed_ras_mm=seed)
-        if again.canal is None and vertebra.canal is not None:
-            continue
-        found[index] = again
-        if seed is not None:
-            sources[index] = "none" if again.canal is None else "borrowed"
+        hint = hints[index]
+        if vertebra.frame_borrowed and (axis := _borrowed_superior(index, found, hints)) is not None:
+            hint = replace(hint, superior_ras=axis)
+            # Along a better axis the canal may show by itself.
+            again = local_vertebra(vertebra.level, vertebra.field, hint)
+            if again.canal is not None or vertebra.canal is None:
+                found[index] = again
+        if (seed := _canal_seed(index, found, hints)) is not None:
+            again = local_vertebra(vertebra.level, vertebra.field, hint, canal_seed_ras_mm=seed)
+            if again.canal is not None:
+                found[index], sources[index] = again, "borrowed"
+    sources = [s if v.canal is not None else "none" for s, v in zip(sources, found, strict=True)]
     return tuple(_judge(v, source, labels) for v, source in zip(found, sources, strict=True))
 
 
@@ -96,7 +100,7 @@ def _hints(fields: Sequence[tuple[str, LabelField]]) -> list[FrameHint]:
     for index, centre in enumerate(centres):
         above, below = centres[max(index - 1, 0)], centres[min(index + 1, len(centres) - 1)]
         chord = above - below
-        superior = unit(chord) if np.linalg.norm(chord) > 5.0 else np.array([0.0, 0.0, 1.0])
+        superior = unit(chord) if np.linalg.norm(chord) > LEAST_CHORD_MM else np.array([0.0, 0.0, 1.0])
         hints.append(FrameHint(centre, superior, ANTERIOR_RAS))
     return hints
 
@@ -126,12 +130,64 @@ def _canal_believed(index: int, found: Sequence[LocalVertebra]) -> bool:
     """Whether a level's own canal lies near the line of its neighbours' canals."""
     point, expected = _canal_point(found[index]), _interpolated_canal(index, found)
     if point is None:
-        return expected is None
+        return False
     if expected is None:
         return True
     axes = found[index].axes
     across = axes.to_local(point)[:2] - axes.to_local(expected)[:2]
     return bool(np.linalg.norm(across) <= float(value("canal.spline_distance_max_mm")))
+
+
+def _canal_seed(index: int, found: Sequence[LocalVertebra], hints: Sequence[FrameHint]) -> FloatArray | None:
+    """Where to look for the canal of a level that has none of its own, or one that cannot be believed."""
+    if _canal_believed(index, found):
+        return None
+    between = _interpolated_canal(index, found)
+    return _carried_canal(index, found, hints) if between is None else between
+
+
+def _carried_canal(
+    index: int, found: Sequence[LocalVertebra], hints: Sequence[FrameHint]
+) -> FloatArray | None:
+    """The canal of a level at an end of the map: as far from the label's centroid as at the nearest level."""
+    for other in sorted(range(len(found)), key=lambda other: abs(other - index)):
+        point, axes = _canal_point(found[other]), found[other].axes
+        if point is None:
+            continue
+        across = axes.to_local(point) - axes.to_local(hints[other].centre_ras_mm)
+        across[2] = 0.0
+        seed: FloatArray = hints[index].centre_ras_mm + found[index].axes.direction_to_world(across)
+        return seed
+    return None
+
+
+def _borrowed_superior(
+    index: int, found: Sequence[LocalVertebra], hints: Sequence[FrameHint]
+) -> FloatArray | None:
+    """Superior axis for a level whose own endplates do not define it: along the spine's curve, or the neighbours'."""
+    at_end = _end_superior(index, found, hints)
+    return _neighbours_superior(index, found) if at_end is None else at_end
+
+
+def _end_superior(
+    index: int, found: Sequence[LocalVertebra], hints: Sequence[FrameHint]
+) -> FloatArray | None:
+    """Superior axis of the first or last level: the curve through the three outermost centroids goes on to it.
+
+    Its one neighbour is turned against it, and the chord between them lies half way; in a lordosis that is 10° and
+    more. Nothing is said of levels that the scan cut: the centroid of a piece is not on the curve.
+    """
+    inward = [index, index + 1, index + 2] if index == 0 else [index, index - 1, index - 2]
+    if len(found) < 3 or index not in (0, len(found) - 1) or any(found[i].field.touches_edge for i in inward):
+        return None
+    end, middle, far = (hints[i].centre_ras_mm for i in inward)
+    chord, inner = hints[index].superior_ras, middle - far
+    near, beyond = float(np.linalg.norm(end - middle)), float(np.linalg.norm(inner))
+    if min(near, beyond) <= LEAST_CHORD_MM:
+        return None
+    turn = (chord - unit(inner) * np.sign((end - middle) @ chord)) * near / (near + beyond)
+    most = np.radians(float(value("frame.end_turn_max_deg")))
+    return unit(chord + turn * min(1.0, most / max(float(np.linalg.norm(turn)), most)))
 
 
 def _neighbours_superior(index: int, found: Sequence[LocalVertebra]) -> FloatArray | None:
