@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def test_labels_from_points(cli: Cli, phantom_files: Any, tmp_path: Path) -> Non
     found = document(said)
     assert [level["level"] for level in found["levels"]] == ["T12", "L1", "L2"]
     assert all(0 < level["quality"] <= 1 and level["label_error_mm"] > 0 for level in found["levels"])
-    assert found["files"] == ["labels.seg.nrrd", "labels.origin.json", "parts.nii.gz"]
+    assert found["files"] == ["labels.seg.nrrd", "labels.seg.nrrd.origin.json", "parts.nii.gz"]
     assert found["made_by"] == "clicks"
     labels = read_labels(out, image=ct)
     truth = read_labels(phantom_files.labels, image=ct)
@@ -90,7 +91,7 @@ def test_a_map_is_mended_and_shown(cli: Cli, phantom_files: Any, tmp_path: Path)
     assert said.code == 0, said.err
     assert "T11" in said.out
     assert "Names shifted by -1" in said.out.replace("\n", " ")
-    assert "Written: mended.nii.gz, mended.origin.json" in said.out
+    assert "Written: mended.nii.gz, mended.nii.gz.origin.json" in said.out
     assert "not a medical device" in said.out
     before, after = read_labels(phantom_files.labels), read_labels(out)
     assert np.array_equal(after.data == VERSE_IDS["T12"], before.data == VERSE_IDS["L1"])
@@ -258,6 +259,33 @@ def test_what_makes_no_sense_is_told(
     assert json.loads(said.out)["error"]["code"] == code
     assert said.code in (2, 3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_force_replaces_no_input(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
+    ct, labels = tmp_path / "ct.nii.gz", tmp_path / "labels.nii.gz"
+    for source, target in ((phantom_files.ct, ct), (phantom_files.labels, labels)):
+        shutil.copy(source, target)
+    points = tmp_path / "points.json"
+    points.write_text("{}")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    clicked = ("label", ct, "--point", "L1:1,2,3", "--force", "--json")
+    new = tmp_path / "new.nii.gz"
+    for words, code in (
+        ((*clicked, "--out", ct), "output-is-input"),
+        ((*clicked, "--out", new, "--subregions", ct), "output-is-input"),
+        ((*clicked, "--out", new, "--subregions", new), "outputs-same"),
+        (
+            ("label", ct, "--points", points, "--propose", "--out", points, "--force", "--json"),
+            "output-is-input",
+        ),
+        (("label", "--labels", labels, "--out", labels, "--force", "--json"), "output-is-input"),
+    ):
+        said = cli(*words)
+        assert (said.code, json.loads(said.out)["error"]["code"]) == (2, code)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    said = cli("label", "--labels", labels, "--shift", "+1", "--out", labels, "--force", "--json")
+    assert said.code == 0, said.out
+    assert read_label_origin(labels) is not None
 
 
 def test_a_ct_is_needed_for_points(cli: Cli) -> None:

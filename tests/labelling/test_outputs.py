@@ -29,7 +29,8 @@ from endplate.imaging.organs import read_organs
 from endplate.imaging.read import read_grid, read_image
 from endplate.imaging.volume import Volume
 from endplate.imaging.write import write_nifti
-from endplate.labelling.outputs import check_free, form_of, write_labels, write_organs, write_subregions
+from endplate.labelling.outputs import form_of, write_labels, write_organs, write_subregions
+from endplate.labelling.outputs_targets import check_free
 
 LEVELS = ("T12", "T13", "L1", "L2")
 TURN = Rotation.from_euler("xyz", [7, -4, 10], degrees=True).as_matrix()
@@ -59,7 +60,7 @@ def test_every_form_comes_back_the_same(tmp_path: Path, form: str, axes: str) ->
     labels = spine(axes)
     path = tmp_path / f"labels{form}"
     files = write_labels(path, labels, ORIGIN)
-    assert [file.name for file in files] == [path.name, "labels.origin.json"]
+    assert [file.name for file in files] == [path.name, f"labels{form}.origin.json"]
     back = read_labels(path, image=replace(labels, data=np.zeros(labels.shape, dtype=np.int16)))
     assert np.array_equal(back.data, labels.data)
     assert "named in the file" in back.counted_how
@@ -81,13 +82,13 @@ def test_the_origin_stands_in_the_file_itself(tmp_path: Path, form: str) -> None
 @pytest.mark.parametrize("form", FORMS)
 def test_a_sidecar_holds_for_its_own_bytes_only(tmp_path: Path, form: str) -> None:
     path = tmp_path / f"labels{form}"
-    write_labels(path, spine(), ORIGIN)
+    _, sidecar = write_labels(path, spine(), ORIGIN)
     if form == ".dcm":
         path.write_bytes(path.read_bytes() + b"\0\0")
     else:  # another program saved the map without what stood in it
-        path.unlink()
-        write_nifti(spine(), tmp_path / "labels.nii.gz")
         path = tmp_path / "labels.nii.gz"
+        sidecar.rename(sidecar_of(path))
+        write_nifti(spine(), path)
     assert read_label_origin(path) is None
 
 
@@ -280,4 +281,53 @@ def test_names_that_say_no_form_and_files_that_are_there(tmp_path: Path) -> None
             check_free([path], force=force)
         assert caught.value.code == code
     check_free([there, tmp_path / "new.nii"], force=True)
-    assert sidecar_of(Path("a/b.seg.nrrd")) == Path("a/b.origin.json")
+
+
+def test_the_forms_of_one_map_stand_side_by_side(tmp_path: Path) -> None:
+    for form in FORMS:
+        write_labels(tmp_path / f"m{form}", spine(), ORIGIN)
+    assert len({sidecar_of(tmp_path / f"m{form}") for form in FORMS}) == len(FORMS)
+    assert sidecar_of(Path("a/b.seg.nrrd")) == Path("a/b.seg.nrrd.origin.json")
+    assert all(read_label_origin(tmp_path / f"m{form}") == ORIGIN for form in FORMS)
+
+
+@pytest.mark.parametrize("how", ["itself", "symlink", "hard link", "another way"])
+def test_what_is_read_is_never_written_over(tmp_path: Path, how: str) -> None:
+    ct = tmp_path / "ct.nii.gz"
+    ct.write_bytes(b"voxels")
+    path = tmp_path / "link.nii.gz"
+    if how == "symlink":
+        path.symlink_to(ct)
+    elif how == "hard link":
+        path.hardlink_to(ct)
+    else:
+        path = ct if how == "itself" else tmp_path / ".." / tmp_path.name / ct.name
+    for given in ({"ct": ct}, {"inputs": [ct]}):
+        with pytest.raises(EndplateError) as caught:
+            check_free([path], force=True, **given)
+        assert (caught.value.code, caught.value.exit_code) == ("output-is-input", 2)
+    check_free([path], force=True, inputs=[ct], mended_in_place=path)
+
+
+def test_the_files_of_a_series_are_never_written_over(tmp_path: Path) -> None:
+    folder, image = a_series(tmp_path / "ct")
+    slices = sorted(folder.iterdir())
+    taken = slices[0].rename(folder / "one.dcm")
+    for ct in (folder, slices[1]):
+        with pytest.raises(EndplateError) as caught:
+            check_free([taken], force=True, ct=ct)
+        assert caught.value.code == "output-is-input"
+    segmentation = folder / "labels.dcm"
+    write_labels(segmentation, replace(image, data=np.full(image.shape, 20, dtype=np.uint8)), ORIGIN)
+    check_free([segmentation, folder / "new.nii.gz"], force=True, ct=folder)
+    with pytest.raises(EndplateError) as caught:
+        check_free([segmentation], force=True, inputs=[folder])
+    assert caught.value.code == "output-is-input"
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    one = tmp_path / "one.nii.gz"
+    for other in (one, tmp_path / ".." / tmp_path.name / one.name, tmp_path / "ONE.nii.gz"):
+        with pytest.raises(EndplateError) as caught:
+            check_free([one, other], force=True)
+        assert (caught.value.code, caught.value.exit_code) == ("outputs-same", 2)

@@ -44,6 +44,11 @@ class Wanted:
             return "segmenter"
         return "given" if self.labels is not None else "clicks"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read beside the CT."""
+        return tuple(path for path in (self.points_file, self.labels) if path is not None)
+
     def check(self, *, pick: bool, propose: bool, has_ct: bool) -> None:
         """Refuse options that contradict each other or leave too much open.
 

@@ -29,10 +29,6 @@ SIDECAR_SUFFIX = ".origin.json"
 COMMENT_CODE = 6
 """Code of a NIfTI header extension that holds text."""
 
-LABEL_SUFFIXES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".dcm")
-"""Ends of the names of label files that an origin is kept with."""
-
-
 Point = tuple[float, float, float]
 MadeBy = Literal["clicks", "segmenter", "given"]
 
@@ -157,10 +153,11 @@ def write_sidecar(path: Path, origin: LabelOrigin) -> Path:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Where the sidecar of a label file stands: ``labels.nii.gz`` has ``labels.origin.json``."""
-    suffix = next((end for end in LABEL_SUFFIXES if path.name.lower().endswith(end)), path.suffix)
-    stem = path.name[: len(path.name) - len(suffix)] if suffix else path.name
-    return path.with_name(stem + SIDECAR_SUFFIX)
+    """Where the sidecar of a label file stands: ``labels.nii.gz`` has ``labels.nii.gz.origin.json``.
+
+    It carries the whole name, so that the forms of one map stand side by side with a sidecar each.
+    """
+    return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
 def _embedded(path: Path) -> str | None:

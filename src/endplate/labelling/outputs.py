@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from endplate.errors import UsageError
 from endplate.imaging.dicom_reference import SourceSeries
 from endplate.imaging.dicom_seg_write import write_dicom_seg
-from endplate.imaging.label_origin import LabelOrigin, sidecar_of, write_sidecar
+from endplate.imaging.label_origin import LabelOrigin, write_sidecar
 from endplate.imaging.label_write import SUBREGION_NAMES, label_names, write_label_nifti
 from endplate.imaging.organ_map import ORGAN_OF_ID, OrganMap
 from endplate.imaging.seg_nrrd_write import write_seg_nrrd
@@ -74,35 +73,6 @@ def check_parts(made: Labelled, *, subregions: bool, organs: bool) -> None:
             "These labels name no organs.",
             do="Leave out --organs; TotalSegmentator labels the organs that a needle keeps away from.",
         )
-
-
-def check_free(paths: Iterable[Path], *, force: bool) -> None:
-    """Refuse to write over files, before anything long begins.
-
-    Raises
-    ------
-    UsageError
-        ``output-exists``, ``output-not-writable`` (a folder of that name, or no folder to write into).
-    """
-    for path in paths:
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            raise UsageError(
-                "output-not-writable",
-                f"{path.name} cannot be written there: it is a folder, or its folder does not exist.",
-                do="Name a file in a folder that exists.",
-            )
-        if path.exists() and not force:
-            raise UsageError(
-                "output-exists",
-                f"{path.name} is already there.",
-                intact="It is unchanged; nothing was written.",
-                do="Choose another name, or replace it with --force.",
-            )
-
-
-def files_of(path: Path) -> tuple[Path, Path]:
-    """The files that writing labels makes: the map and its sidecar."""
-    return path, sidecar_of(path)
 
 
 def write_labels(

@@ -162,14 +162,14 @@ def _page_or_points(
     from endplate.cli.label_show import show_made
     from endplate.cli.speech import progress
     from endplate.errors import UsageError
-    from endplate.labelling.outputs import check_free
+    from endplate.labelling.outputs_targets import check_free
     from endplate.labelling.pick import write_pick_page
     from endplate.labelling.points_files import write_points
 
     kind, suffix = ("page", ".html") if pick else ("points file", ".json")
     if out.suffix.lower() != suffix:
         raise UsageError("output-format", f"The {kind} is a {suffix} file.", do=f"End the name in {suffix}.")
-    check_free([out], force=force)
+    check_free([out], force=force, ct=ct, inputs=wanted.files)
     with progress(manner) as tell:
         tell("Reading the CT", "", 0.0)
         image = read_ct(ct, series)
@@ -209,13 +209,22 @@ def _labels(
     from endplate.imaging.dicom_reference import source_series
     from endplate.labelling import outputs as files
     from endplate.labelling.outputs_document import document_of, empty_document, with_mending
+    from endplate.labelling.outputs_targets import check_free, files_of
 
     out, subregions, organs = outputs
     form = files.form_of(out)
     for path in (subregions, organs):
         if path is not None:
             files.nifti_only(path)
-    files.check_free([*files.files_of(out), *(path for path in (subregions, organs) if path)], force=force)
+    check_free(
+        [*files_of(out), *(path for path in (subregions, organs) if path)],
+        force=force,
+        ct=ct,
+        inputs=wanted.files,
+        mended_in_place=out
+        if mending.asked and wanted.labels is not None and wanted.labels.is_file()
+        else None,
+    )
     with progress(manner) as tell:
         image = None
         if ct is not None:
