@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from endplate.errors import EndplateError
 from endplate.imaging.dicom_reference import source_series
+from endplate.imaging.label_lost import greatest_error_mm
 from endplate.imaging.label_names import names_in_file
 from endplate.imaging.label_origin import Click, LabelOrigin, LevelOrigin, Tool, read_label_origin, sidecar_of
 from endplate.imaging.label_write import write_label_nifti
@@ -31,6 +33,8 @@ from endplate.imaging.volume import Volume
 from endplate.imaging.write import write_nifti
 from endplate.labelling.outputs import form_of, write_labels, write_organs, write_subregions
 from endplate.labelling.outputs_targets import check_free
+from endplate.planning.label_trust import rules_for_labels, stated_error_mm, trust_findings
+from endplate.planning.rules import load_rules
 
 LEVELS = ("T12", "T13", "L1", "L2")
 TURN = Rotation.from_euler("xyz", [7, -4, 10], degrees=True).as_matrix()
@@ -70,7 +74,7 @@ def test_every_form_comes_back_the_same(tmp_path: Path, form: str, axes: str) ->
     assert [file.read_bytes() for file in write_labels(path, labels, ORIGIN)] == first
 
 
-@pytest.mark.parametrize("form", [".nii.gz", ".seg.nrrd"])
+@pytest.mark.parametrize("form", [".nii.gz", ".seg.nrrd", ".dcm"])
 def test_the_origin_stands_in_the_file_itself(tmp_path: Path, form: str) -> None:
     path = tmp_path / f"labels{form}"
     _, sidecar = write_labels(path, spine(), ORIGIN)
@@ -84,12 +88,68 @@ def test_a_sidecar_holds_for_its_own_bytes_only(tmp_path: Path, form: str) -> No
     path = tmp_path / f"labels{form}"
     _, sidecar = write_labels(path, spine(), ORIGIN)
     if form == ".dcm":
-        path.write_bytes(path.read_bytes() + b"\0\0")
+        without_private(path)
     else:  # another program saved the map without what stood in it
         path = tmp_path / "labels.nii.gz"
         sidecar.rename(sidecar_of(path))
         write_nifti(spine(), path)
     assert read_label_origin(path) is None
+    back = read_labels(path, image=replace(spine(), data=np.zeros(spine().shape, dtype=np.int16)))
+    assert "labels-origin-stale-derated" in {found.code for found in back.volume.findings}
+    assert back.origin is not None
+    assert {one.level: one.label_error_mm for one in back.origin.levels} == dict.fromkeys(
+        LEVELS, pytest.approx(greatest_error_mm())
+    )
+
+
+def without_private(path: Path) -> None:
+    """As archives and anonymisers save a file: without what they do not know."""
+    dataset = pydicom.dcmread(path)
+    dataset.remove_private_tags()
+    dataset.save_as(path)
+
+
+def test_a_segmentation_alone_keeps_what_is_taken_off_its_margins(tmp_path: Path) -> None:
+    clicked = ORIGIN.model_copy(update={"made_by": "clicks", "tool": None})
+    path = tmp_path / "labels.dcm"
+    write_labels(path, spine(), clicked)
+    for place in (tmp_path / "alone" / "copy.dcm", tmp_path / "archive" / "IM0001"):
+        place.parent.mkdir()
+        shutil.copy(path, place)
+        for given in (place, place.parent):
+            origin = read_labels(given).origin
+            assert origin == clicked
+            assert rules_for_labels(load_rules(), origin, "L1").search.label_error_mm == 1.25
+            assert [found.code for found in trust_findings(origin, "L1")] == ["plan-labels-derated"]
+    implicit = pydicom.dcmread(path)
+    implicit.remove_private_tags()
+    block = implicit.private_block(0x0099, "ENDPLATE LABEL ORIGIN", create=True)
+    block.add_new(1, "UN", clicked.to_text().encode() + b"\0")
+    implicit.save_as(tmp_path / "alone" / "copy.dcm")
+    assert read_label_origin(tmp_path / "alone" / "copy.dcm") == clicked
+
+
+@pytest.mark.parametrize(("made_by", "derated"), [("clicks", True), ("segmenter", False)])
+def test_a_segmentation_that_lost_its_origin_is_trusted_least(
+    tmp_path: Path, made_by: Any, derated: bool
+) -> None:
+    path = tmp_path / "labels.dcm"
+    _, sidecar = write_labels(path, spine(), ORIGIN.model_copy(update={"made_by": made_by}))
+    sidecar.unlink()
+    without_private(path)
+    back = read_labels(path)
+    assert ("labels-origin-lost" in {found.code for found in back.volume.findings}) is derated
+    error = stated_error_mm(back.origin, "L2")
+    assert error == (pytest.approx(greatest_error_mm()) if derated else None)
+
+
+def test_a_stale_sidecar_of_a_map_without_errors_takes_nothing_off(tmp_path: Path) -> None:
+    path = tmp_path / "labels.nii.gz"
+    write_labels(path, spine(), LabelOrigin(made_by="given"))
+    write_nifti(spine(), path)
+    back = read_labels(path)
+    assert back.origin is None
+    assert "labels-origin-stale" in {found.code for found in back.volume.findings}
 
 
 def test_a_file_of_another_program_says_nothing(tmp_path: Path) -> None:
@@ -104,7 +164,7 @@ def test_a_file_of_another_program_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", [".nii.gz", ".seg.nrrd", ".dcm"])
 def test_a_damaged_origin_is_told_and_never_taken_for_none(tmp_path: Path, form: str) -> None:
     path = tmp_path / f"labels{form}"
-    _, sidecar = write_labels(path, spine(), ORIGIN)
+    write_labels(path, spine(), ORIGIN)
     if form == ".nii.gz":
         write_nifti(spine(), tmp_path / "plain.nii")
         image: Any = nibabel.load(tmp_path / "plain.nii")
@@ -114,7 +174,7 @@ def test_a_damaged_origin_is_told_and_never_taken_for_none(tmp_path: Path, form:
     elif form == ".seg.nrrd":
         path.write_bytes(path.read_bytes().replace(b'"made_by":"segmenter"', b'"made_by":"oracle"'))
     else:
-        sidecar.write_text(sidecar.read_text().replace("segmenter", "oracle"))
+        path.write_bytes(path.read_bytes().replace(b'"made_by":"segmenter"', b'"made_by":"soothsayr"'))
     with pytest.raises(EndplateError) as caught:
         read_label_origin(path)
     assert caught.value.code == "label-origin-damaged"

@@ -64,7 +64,7 @@ def read_dicom_seg(path: Path, id_of: IdOfName, image: Volume | None = None) -> 
         ``unsupported-transfer-syntax``, ``seg-frames-irregular``, ``image-too-large``, ``singular-affine``, ...
     """
     with reading(path), quiet_pydicom():
-        content = _content(path)
+        content = content_of(path)
         try:
             return _read(content, id_of, image)
         except (EndplateError, MemoryError):
@@ -146,7 +146,14 @@ def _contradicts(segment: Segment, id_of: IdOfName) -> bool:
     return len(stated) > 1
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """Bytes of the segmentation at a path: the file, or the only one in a folder or archive.
+
+    Raises
+    ------
+    InputError
+        ``several-segmentations``, ``file-truncated``, ``image-too-large``.
+    """
     limit = value("imaging.max_file_bytes")
     if path.is_file() and not zipfile.is_zipfile(path):
         with path.open("rb") as file:

@@ -23,6 +23,7 @@ from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray
 from endplate.imaging.label_origin import LabelOrigin
 from endplate.imaging.label_terms import ANATOMICAL_STRUCTURE, Term, term_of_level
 from endplate.imaging.label_write import label_names
+from endplate.imaging.seg_origin import MANUFACTURER, put_origin
 from endplate.imaging.volume import Volume
 from endplate.imaging.write import replacing
 
@@ -71,6 +72,8 @@ def write_dicom_seg(
         raise ValueError("a segmentation needs a segment")
     planes = _planes(volume.data, names)
     dataset = _head(volume, origin, source)
+    if origin is not None:
+        put_origin(dataset, origin.to_text())
     affine = LPS_FROM_RAS @ volume.affine
     dataset.SegmentSequence = Sequence(
         [_segment(number, name, origin) for number, name in enumerate(names.values(), start=1)]
@@ -130,7 +133,7 @@ def _head(volume: Volume, origin: LabelOrigin | None, source: SourceSeries | Non
     head.PositionReferenceIndicator = ""
     head.Modality = "SEG"
     head.SeriesDescription = "Vertebra labels (Endplate, research use)"
-    head.Manufacturer = head.ManufacturerModelName = "Endplate"
+    head.Manufacturer = head.ManufacturerModelName = MANUFACTURER
     head.DeviceSerialNumber, head.SoftwareVersions = "0", __version__
     head.ContentDate = (source.date if source is not None else "") or NO_DATE
     head.ContentTime = NO_TIME

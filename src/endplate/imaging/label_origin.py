@@ -6,6 +6,7 @@ import gzip
 import json
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from endplate.errors import InputError
 from endplate.imaging.layout import header_bytes
 from endplate.imaging.nifti_extensions import LIMIT_BYTES, read_extensions
 from endplate.imaging.refusals import reading
+from endplate.imaging.seg_origin import claim_of
 from endplate.imaging.stored import sha256_of
 from endplate.imaging.write import replacing
 
@@ -118,22 +120,54 @@ def read_label_origin(path: Path) -> LabelOrigin | None:
     InputError
         ``file-not-found``, ``file-not-readable``, ``label-origin-damaged`` (it says how it was made, unreadably).
     """
+    return stated_origin(path).origin
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a label map and its sidecar say of its making.
+
+    Parameters
+    ----------
+    origin:
+        How it was made; ``None`` where it does not say.
+    lost:
+        Endplate made it from points, or with a person's help, and the file has lost how.
+    stale:
+        What its sidecar says, which holds for other bytes.
+    """
+
+    origin: LabelOrigin | None = None
+    lost: bool = False
+    stale: LabelOrigin | None = None
+
+
+def stated_origin(path: Path) -> Stated:
+    """Return how a label map was made and, where it does not say, whether it once did.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_label_origin`.
+    """
     with reading(path):
-        if path.is_dir():
-            return None
-        text = _embedded(path)
+        claim = claim_of(path)
+        text = _embedded(path) if claim is None else claim.text
         if text is not None:
-            return _parsed(text)
+            return Stated(_parsed(text))
+        lost = claim is not None and claim.ours and not claim.automatic
         beside = sidecar_of(path)
-        if not beside.is_file():
-            return None
+        if path.is_dir() or not beside.is_file():
+            return Stated(lost=lost)
         with beside.open("rb") as file:
             content = file.read(LIMIT_BYTES)
         try:
             sidecar = Sidecar.model_validate_json(content)
         except ValidationError:
             raise _damaged() from None
-        return sidecar.origin if sidecar.labels_sha256 == sha256_of(path) else None
+        if sidecar.labels_sha256 == sha256_of(path):
+            return Stated(sidecar.origin)
+        return Stated(lost=lost, stale=sidecar.origin)
 
 
 def write_sidecar(path: Path, origin: LabelOrigin) -> Path:

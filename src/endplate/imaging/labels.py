@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from endplate.errors import InputError
 from endplate.imaging.arches import shows_canal
 from endplate.imaging.label_findings import label_findings
+from endplate.imaging.label_lost import origin_or_worst
 from endplate.imaging.label_names import level_in_name
-from endplate.imaging.label_origin import read_label_origin
 from endplate.imaging.label_paint import LabelSource, level_id
 from endplate.imaging.label_source import not_named, open_labels
 from endplate.imaging.label_stats import LabelStat, measure_labels
@@ -76,7 +76,8 @@ def read_labels(path: Path, *, scheme: str = "auto", image: Volume | None = None
     canonical = reading.scheme.canonical_ids(highest)[ids]
     has_canal = shows_canal(ids, volume.affine, reading.chain.levels)
     body_only = reading.scheme.body_only if has_canal is None else not has_canal
-    notes = (*notes, *_overlaps(source), *label_findings(reading, body_only=body_only))
+    origin, lost = origin_or_worst(path, reading.chain.levels)
+    notes = (*notes, *lost, *_overlaps(source), *label_findings(reading, body_only=body_only))
     return LabelMap(
         volume=replace(volume, data=canonical, findings=(*volume.findings, *notes)),
         scheme="ts_pp"
@@ -84,7 +85,7 @@ def read_labels(path: Path, *, scheme: str = "auto", image: Volume | None = None
         else reading.scheme.name,
         body_only=body_only,
         counted_how=_counted_how(reading, how),
-        origin=read_label_origin(path),
+        origin=origin,
     )
 
 
