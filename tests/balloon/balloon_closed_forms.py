@@ -6,11 +6,12 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from endplate.balloon.lift import push_walls
+from endplate.balloon.lift import push_walls, widened_ml
 from endplate.balloon.pressure import hill_limit_mpa
 from endplate.mechanics.element import Elasticity
 from endplate.mechanics.problem import Loading, VoxelModel
 from endplate.mechanics.solver import Solver
+from endplate.units import MM3_PER_ML
 
 
 def widening(
@@ -24,11 +25,10 @@ def widening(
     fixed[0, :, :, 0] = fixed[1, :, 0, :] = fixed[2, 0] = True  # planes of symmetry
     force = np.zeros(model.node_shape)
     push_walls(force, cavity, ~cavity, pressure, step_mm)
-    work = force / pressure
     moved = (
         Solver(model, Loading(fixed, np.zeros(model.node_shape), force)).solve(tolerance=1e-7).displacement_mm
     )
-    swept = float((work * moved).sum())  # volume that the wall sweeps
+    swept = MM3_PER_ML * widened_ml(force / pressure, moved)
     radius = float((6.0 * cavity.sum() / np.pi) ** (1.0 / 3.0) * step_mm)
     return swept / (0.5 * np.pi * radius**2), radius
 

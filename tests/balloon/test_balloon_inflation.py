@@ -11,7 +11,7 @@ from balloon_blocks import drum, pair, plain, tamp
 
 from endplate.balloon.growth import axis_distance_mm
 from endplate.balloon.inflate import Site, deflate, inflate_all, inflate_to, prepare, start
-from endplate.balloon.lift import press_plates
+from endplate.balloon.lift import respond
 from endplate.balloon.model import Bone, Inflation, Options, Posture, State
 from endplate.balloon.result import cavity_of, document
 from endplate.balloon.walls import shell_of
@@ -68,7 +68,7 @@ def test_every_step_holds_what_was_injected_and_loses_no_bone(both: tuple[Site, 
 def test_the_cavity_is_given_to_cement_and_mechanics(both: tuple[Site, State]) -> None:
     site, state = both
     left = cavity_of(site, state)
-    assert left.volume_ml == pytest.approx(4.0, abs=0.02)
+    assert np.count_nonzero(state.cavity) * site.bone.voxel_ml < left.volume_ml < 4.0
     assert (left.density_mgcc[left.mask] == 0.0).all()
     assert left.solid_ratio[left.shell].min() > 1.0
     assert (left.solid_ratio[left.mask] == 0.0).all()
@@ -219,11 +219,10 @@ def test_whole_endplates_hardly_move() -> None:
     assert told.gains.inflated.middle == 0.0
     # and so says the elastic body
     force = 100.0
-    rest = press_plates(bone, bone.density_mgcc, site.crack, site.law, (), (), force)
-    now = press_plates(
-        bone, state.density_mgcc, site.crack, site.law, state.cavities, state.pressures_mpa, force
-    )
-    assert np.abs(now.minus(rest).lines_mm).max() < 0.1
+    rest = respond(bone, bone.density_mgcc, site.crack, site.law, (), force)
+    now = respond(bone, state.density_mgcc, site.crack, site.law, state.cavities, force, resting=rest)
+    pressures = np.array(state.pressures_mpa)
+    assert np.abs(now.plates(pressures).lines_mm).max() < 0.1
 
 
 @pytest.mark.parametrize(

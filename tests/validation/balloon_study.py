@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 from records import rooms_hash
+from scipy import ndimage
 
 from endplate.anatomy import assess
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import HeightTriple, Side, Spine
 from endplate.balloon.bone import body_bone
 from endplate.balloon.crack import frame_mm
-from endplate.balloon.inflate import inflate_all, prepare
-from endplate.balloon.model import Bone, Options, Posture, Tamp
-from endplate.balloon.result import document
+from endplate.balloon.inflate import deflate, inflate_all, prepare
+from endplate.balloon.model import Bone, Cavity, Options, Posture, Tamp
+from endplate.balloon.result import cavity_of, document
 from endplate.balloon.walls import shell_of
 from endplate.devices.balloons import shipped_balloons
 from endplate.errors import EndplateError
@@ -70,7 +71,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the balloons did to it; heights anterior, middle, posterior in mm."""
+    """What the balloons did to it; heights anterior, middle, posterior in mm.
+
+    ``cavity_ml`` is what the inflated balloons' cavities came to, ``opened_ml`` what of it was opened beyond the bone
+    that was swept, ``left_ml`` the cavity once they are deflated. ``volume_error_voxels`` compares the first with what
+    each balloon held (``…_shells``: over the voxels round its cavity), ``room_error_voxels`` the last with the voxels
+    that cement finds.
+    """
 
     case: Case
     heights_mm: tuple[float, ...]
@@ -80,7 +87,11 @@ class Outcome:
     density_mgcc: float
     pressure_mpa: tuple[float, float, float]
     cavity_ml: float
+    opened_ml: float
+    left_ml: float
     volume_error_voxels: float
+    volume_error_shells: float
+    room_error_voxels: float
     mineral_error: float
     left_body: bool
     in_wall_untold: bool
@@ -147,12 +158,18 @@ def inflated(case: Case, bone: Bone) -> Outcome:
     """Two balloons (or one) in a body, to 3 ml or the first stop, and down again."""
     tamps = both_sides(bone)[: case.balloons]
     site = prepare(bone, tamps, Options(posture=Posture.none(), crack=True))
-    state = inflate_all(site, {tamp.side: VOLUME_ML for tamp in tamps})
+    full = inflate_all(site, {tamp.side: VOLUME_ML for tamp in tamps}, deflated=False)
+    state = full
+    for tamp in tamps:
+        state = deflate(site, state, tamp.side)
     told = document(site, state)
+    room = cavity_of(site, state)
     peak = told.peak_pressure_mpa
     assert peak is not None
     assert told.gains.deflated is not None
-    in_wall = bool((state.cavity & shell_of(bone)).any())
+    in_wall = bool((room.mask & shell_of(bone)).any())
+    off = np.abs(full.room_ml(bone.voxel_ml) - full.volumes_ml) / bone.voxel_ml
+    round_about = [np.count_nonzero(ndimage.binary_dilation(one) & ~one) for one in full.cavities]
     return Outcome(
         case=case,
         heights_mm=tuple(float(one) for one in site.room.heights_mm),
@@ -161,10 +178,14 @@ def inflated(case: Case, bone: Bone) -> Outcome:
         deflated_mm=_three(told.gains.deflated),
         density_mgcc=float(bone.density_mgcc[bone.depth_mm > 4.0].mean()),
         pressure_mpa=(peak.yield_, peak.foam, peak.j2),
-        cavity_ml=told.cavity_ml,
-        volume_error_voxels=abs(told.cavity_ml - sum(state.reached_ml)) / bone.voxel_ml,
-        mineral_error=told.bone_mineral_error,
-        left_body=bool((state.cavity & ~bone.body).any()),
+        cavity_ml=float(full.room_ml(bone.voxel_ml).sum()),
+        opened_ml=float(full.lifted.opened_ml.sum()),
+        left_ml=told.cavity_ml,
+        volume_error_voxels=float(off.max()),
+        volume_error_shells=float((off / round_about).max()),
+        room_error_voxels=abs(room.volume_ml - told.cavity_ml) / bone.voxel_ml,
+        mineral_error=max(told.bone_mineral_error, _mineral_error(bone, room)),
+        left_body=bool((room.mask & ~bone.body).any()),
         in_wall_untold=in_wall and "breach" not in told.stopped.values(),
         stopped=tuple(told.stopped.values()),
     )
@@ -219,6 +240,12 @@ def intact(source: str, level: str) -> Scan:
     cut = image.crop(low, high)
     short = replace(labels, volume=labels.volume.crop(low, high))
     return cut, short, assess(short, cut, SCAN), SCAN
+
+
+def _mineral_error(bone: Bone, room: Cavity) -> float:
+    """|after − before| / before of the bone mineral round the cavity that cement finds."""
+    before = float(bone.density_mgcc.sum())
+    return abs(float(room.density_mgcc.sum()) - before) / before
 
 
 def _three(heights: HeightTriple) -> tuple[float, ...]:

@@ -42,7 +42,9 @@ class Step(Document):
     volumes_ml: dict[Side, float]
     """In each balloon."""
     cavity_ml: float
-    """Of all cavities together, on the voxel grid."""
+    """Of all cavities together: the bone that they swept, and what their walls gave way."""
+    opened_ml: float = 0.0
+    """Of it, what lifted endplates and pressed walls opened beyond the bone that was swept."""
     pressure_mpa: Pressure
     """In the balloon that this step moved; 0 when deflated."""
     heights_mm: HeightTriple
@@ -76,6 +78,9 @@ class Inflation(Document):
     pressure_band: str
     """What the law and its bounds are, in words."""
     cavity_ml: float
+    """Bone swept, and what is opened beyond it."""
+    opened_ml: float = 0.0
+    """Of it, what is opened: after deflation what recoil has left."""
     body_volume_ml: float
     heights_mm: HeightTriple
     """On the scan."""

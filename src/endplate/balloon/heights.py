@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import HeightTriple
 from endplate.balloon.body import Bone
 from endplate.balloon.documents import Motion, Step
-from endplate.balloon.lift import Plates
+from endplate.balloon.lift import Plates, Response
 from endplate.balloon.options import Posture
 from endplate.balloon.pressure import band
 from endplate.balloon.state import Lifted, State
@@ -47,6 +47,11 @@ class Room:
         """Gain of the height that was lost most, by posture and lift."""
         return float(self.posture_mm[self.main] + lines_mm[self.main])
 
+    def share(self, lines_mm: FloatArray) -> float:
+        """What share of a lift there is room for: where one height reaches its bound, all is held back alike."""
+        over = lines_mm > self.left_mm
+        return float((self.left_mm[over] / lines_mm[over]).min()) if over.any() else 1.0
+
 
 def room_above(bone: Bone, posture: Posture) -> Room:
     """Room for each height; raises ``UsageError`` (``balloon-no-heights``) where they were not measured."""
@@ -67,25 +72,31 @@ def room_above(bone: Bone, posture: Posture) -> Room:
     return Room(heights, gained, left, main)
 
 
-def no_lift() -> Lifted:
-    """Nothing moved."""
-    return Lifted(np.zeros(3), np.zeros(2), np.zeros(3), np.zeros(2))
+def no_lift(count: int) -> Lifted:
+    """Nothing moved by so many balloons."""
+    flat, none = np.zeros(3), np.zeros(count)
+    return Lifted(flat, np.zeros(2), flat, np.zeros(2), none, none)
 
 
-def lifted_by(before: Lifted, plates: Plates, room: Room) -> Lifted:
-    """Lift under the present pressures: never less than what was held before, never above the expected heights.
+def lifted_by(before: Lifted, plates: Plates, opened_ml: FloatArray, room: Room) -> Lifted:
+    """Lift under the present pressures: never less than what was held before.
 
-    The plate moves as a whole: where one height reaches its bound, all of the motion is held back alike.
+    Parameters
+    ----------
+    before, room:
+        What is held, and which height counts.
+    plates, opened_ml:
+        Where the endplates would stand, held to their greatest height, and by how much each cavity is wider.
     """
-    wanted, slope = plates.lines_mm, plates.slope
-    over = wanted > room.left_mm
-    scale = float((room.left_mm[over] / wanted[over]).min()) if over.any() else 1.0
-    wanted, slope = scale * wanted, scale * slope
-    if wanted[room.main] <= before.lines_mm[room.main]:
-        return before
-    if wanted[room.main] <= before.most_mm[room.main]:
-        return Lifted(wanted, slope, before.most_mm, before.most_slope)
-    return Lifted(wanted, slope, wanted, slope)
+    wanted = plates.lines_mm[room.main]
+    most_ml = np.maximum(before.most_opened_ml, opened_ml)
+    after = replace(before, opened_ml=opened_ml, most_opened_ml=most_ml)
+    if wanted <= before.lines_mm[room.main]:
+        return after
+    after = replace(after, lines_mm=plates.lines_mm, slope=plates.slope)
+    if wanted <= before.most_mm[room.main]:
+        return after
+    return replace(after, most_mm=plates.lines_mm, most_slope=plates.slope)
 
 
 def recoiled(before: Lifted, plates: Plates) -> Lifted:
@@ -94,12 +105,30 @@ def recoiled(before: Lifted, plates: Plates) -> Lifted:
     Of the way from the furthest place back to where the body would spring to, a calibrated share is lost; in which
     order balloons are deflated does not matter.
     """
-    share = float(value("balloon.recoil_share"))
-    spring = np.minimum(plates.lines_mm, before.most_mm)
-    held = np.minimum(spring + (1.0 - share) * (before.most_mm - spring), before.lines_mm)
+    held = np.minimum(_left(before.most_mm, plates.lines_mm), before.lines_mm)
     whole = float(np.abs(before.most_mm).max())
     kept = float(np.abs(held).max()) / whole if whole > LEAST_MM else 1.0
-    return Lifted(held, kept * before.most_slope, before.most_mm, before.most_slope)
+    return replace(before, lines_mm=held, slope=kept * before.most_slope)
+
+
+def left_open_ml(lifted: Lifted, response: Response | None) -> FloatArray:
+    """By how much each cavity will be wider than the bone that it swept once all balloons are let off, shape (n,).
+
+    Walls go back by the same share of their way as the endplates. What is known of it before the first balloon is let
+    off does not change after: cement may be in one cavity while a balloon still holds the other.
+    """
+    spring = np.zeros_like(lifted.opened_ml)
+    if response is not None:
+        spring = response.opened(np.zeros(len(spring)))
+    return np.maximum(_left(lifted.most_opened_ml, spring), 0.0)
+
+
+def _left(most: FloatArray, spring: FloatArray) -> FloatArray:
+    """What the calibrated share of recoil leaves of the way from where the body springs to up to the furthest place."""
+    share = float(value("balloon.recoil_share"))
+    low = np.minimum(spring, most)
+    found: FloatArray = low + (1.0 - share) * (most - low)
+    return found
 
 
 def told_step(bone: Bone, room: Room, state: State, place: int, law: DensityLaw) -> Step:
@@ -111,7 +140,8 @@ def told_step(bone: Bone, room: Room, state: State, place: int, law: DensityLaw)
     return Step(
         side=state.tamps[place].side,
         volumes_ml={tamp.side: round(ml, 6) for tamp, ml in zip(state.tamps, state.volumes_ml, strict=True)},
-        cavity_ml=round(float(np.count_nonzero(state.cavity)) * bone.voxel_ml, 6),
+        cavity_ml=round(float(np.sum(state.room_ml(bone.voxel_ml))), 6),
+        opened_ml=round(float(state.lifted.opened_ml.sum()), 6),
         pressure_mpa=band(state.pressures_mpa[place], law),
         heights_mm=triple(room.heights_mm + gain),
         gain_mm=triple(gain),

@@ -22,11 +22,11 @@ import numpy as np
 
 from endplate.anatomy.model import Side
 from endplate.balloon.documents import Step
-from endplate.balloon.heights import no_lift, recoiled, told_step
+from endplate.balloon.heights import no_lift, told_step
 from endplate.balloon.options import Stop
 from endplate.balloon.site import Site, prepare
 from endplate.balloon.state import State
-from endplate.balloon.step import moved_plates, one_step
+from endplate.balloon.step import let_off, one_step
 from endplate.balloon.stops import told_stop
 from endplate.errors import UsageError
 
@@ -42,9 +42,10 @@ def start(site: Site) -> State:
         volumes_ml=(0.0,) * count,
         reached_ml=(0.0,) * count,
         pressures_mpa=(0.0,) * count,
+        crushing_mpa=(0.0,) * count,
         cavities=tuple(none for _ in site.tamps),
         density_mgcc=site.bone.density_mgcc,
-        lifted=no_lift(),
+        lifted=no_lift(count),
         burst=(False,) * count,
         stopped=(None,) * count,
         findings=site.findings,
@@ -94,14 +95,9 @@ def inflate_to(
 def deflate(site: Site, state: State, side: Side) -> State:
     """Deflate one balloon: its cavity stays, part of the lift is lost under the preload."""
     place = state.place(side)
-    volumes, pressures = list(state.volumes_ml), list(state.pressures_mpa)
-    volumes[place] = pressures[place] = 0.0
-    after = replace(state, volumes_ml=tuple(volumes), pressures_mpa=tuple(pressures))
-    plates, told = moved_plates(site, after)
-    if plates is not None:
-        after = replace(after, lifted=recoiled(state.lifted, plates))
+    after = let_off(site, state, place)
     step = told_step(site.bone, site.room, after, place, site.law)
-    return replace(after, steps=(*state.steps, step), findings=(*state.findings, *told))
+    return replace(after, steps=(*state.steps, step))
 
 
 def inflate_all(

@@ -3,6 +3,12 @@
 The body is elastic on its voxels; the broken zone is soft, cavities are empty, their walls carry the pressure, the
 upper endplate carries the preload and the lower one is held. Endplates move as stiff plates: a plane is laid through
 what the voxels of each do. Gains count from the body under the same preload before any balloon.
+
+Notes
+-----
+With f the nodal forces of 1 MPa on the walls of a cavity and u the displacements, f·u sums area times displacement
+along the outward normal over its walls: by so much the cavity has become wider. As u is the sum of what the preload and
+each pressure do, so are lifts and volumes: they are solved for once and then hold for any pressures.
 """
 
 from __future__ import annotations
@@ -22,6 +28,7 @@ from endplate.mechanics.problem import Loading, VoxelModel
 from endplate.mechanics.solver import Solver
 from endplate.mechanics.tissue import bone_elasticity
 from endplate.sources import value
+from endplate.units import MM3_PER_ML
 
 TOLERANCE = 1e-3
 """Of the elastic solution: heights to a few thousandths of a millimetre."""
@@ -42,21 +49,49 @@ class Plates:
     lines_mm: FloatArray
     slope: FloatArray
 
-    def minus(self, other: Plates) -> Plates:
-        """Moved against another state."""
-        return Plates(self.lines_mm - other.lines_mm, self.slope - other.slope)
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What a body answers to its loads: first to the preload, then to 1 MPa in each of its n cavities.
+
+    Parameters
+    ----------
+    lines_mm, slope:
+        As in :class:`Plates`, shape (1 + n, 3) and (1 + n, 2).
+    opened_ml:
+        By how much each cavity becomes wider, shape (n, 1 + n).
+    moved_mm:
+        Displacements of the nodes, one array a load.
+    """
+
+    lines_mm: FloatArray
+    slope: FloatArray
+    opened_ml: FloatArray
+    moved_mm: tuple[FloatArray, ...]
+
+    def plates(self, pressures_mpa: FloatArray) -> Plates:
+        """The endplates at a pressure in each cavity, shape (n,)."""
+        load = np.concatenate([[1.0], pressures_mpa])
+        return Plates(load @ self.lines_mm, load @ self.slope)
+
+    def opened(self, pressures_mpa: FloatArray) -> FloatArray:
+        """By how much each cavity is wider at a pressure in each, ml, shape (n,)."""
+        found: FloatArray = self.opened_ml @ np.concatenate([[1.0], pressures_mpa])
+        return found
 
 
-def press_plates(
+def respond(
     bone: Bone,
     density_mgcc: FloatArray,
     crack: Crack,
     law: DensityLaw,
     cavities: tuple[Mask, ...],
-    pressures_mpa: tuple[float, ...],
     preload_n: float,
-) -> Plates:
-    """Move the endplates by the pressure in cavities and the preload.
+    *,
+    resting: Response | None = None,
+    near: Response | None = None,
+) -> Response:
+    """Solve a body for its preload and for the pressure in each cavity.
 
     Parameters
     ----------
@@ -64,10 +99,14 @@ def press_plates(
         The body and its density now.
     crack, law:
         Its broken zone; density → stiffness.
-    cavities, pressures_mpa:
-        Voxels and pressure of each balloon.
+    cavities:
+        Voxels of each balloon.
     preload_n:
         On the upper endplate.
+    resting:
+        The body before any balloon, from which all is counted; from the unloaded body where not given.
+    near:
+        An answer with smaller cavities, to start from.
 
     Raises
     ------
@@ -89,26 +128,48 @@ def press_plates(
     plug, whole = crack.plug[box[:2]].T[None], not _is_plug(bone, crack)
     fixed = np.zeros(model.node_shape, dtype=np.bool_)
     fixed[:, _lower_nodes(lower if whole else lower & ~plug)] = True
-    force = np.zeros(model.node_shape)
+    loads = [np.zeros(model.node_shape) for _ in range(1 + len(cavities))]
     area = float(np.count_nonzero(upper))
     if area > 0.0 and preload_n > 0.0:
         each = preload_n / area
-        _on_faces(force[2], upper, -each, above=True)
+        _on_faces(loads[0][2], upper, -each, above=True)
         if not whole:
-            _on_faces(force[2], lower & plug, each, above=False)
-    solid = modulus > 0.0
-    for cavity, pressure in zip(cavities, pressures_mpa, strict=True):
-        if pressure > 0.0:
-            push_walls(force, cavity[box].transpose(2, 1, 0), solid, pressure, bone.step_mm)
-    answer = Solver(model, Loading(fixed, np.zeros(model.node_shape), force)).solve(tolerance=TOLERANCE)
-    moved = answer.displacement_mm[2]
+            _on_faces(loads[0][2], lower & plug, each, above=False)
+    for load, cavity in zip(loads[1:], cavities, strict=True):
+        push_walls(load, cavity[box].transpose(2, 1, 0), modulus > 0.0, 1.0, bone.step_mm)
+    solver = Solver(model, Loading(fixed, np.zeros(model.node_shape), loads[0]))
+    begin = [None] * len(loads) if near is None else near.moved_mm
+    moved = tuple(
+        solver.solve(tolerance=TOLERANCE, force_n=load, start_mm=start).displacement_mm
+        for load, start in zip(loads, begin, strict=True)
+    )
     places = frame_mm(bone)[:, :, 0, :2][box[:2]].transpose(1, 0, 2)
-    top = _plane(moved[1:], upper & plug, places)
-    bottom = np.zeros(3) if whole else _plane(moved[:-1], lower & plug, places)
-    plate = top - bottom
-    lines = plate[0] + bone.windows @ plate[1:]
-    inside = _on_plug(bone, crack)
-    return Plates(np.where(inside, lines, 0.0), plate[1:] if whole else np.zeros(2))
+    planes = np.array([_plane(u[2, 1:], upper & plug, places) for u in moved])
+    if not whole:
+        planes -= [_plane(u[2, :-1], lower & plug, places) for u in moved]
+    lines = planes[:, :1] + planes[:, 1:] @ bone.windows.T
+    lines = np.where(_on_plug(bone, crack), lines, 0.0)
+    slope = planes[:, 1:] if whole else np.zeros((len(loads), 2))
+    counted = list(moved)
+    if resting is not None:
+        lines[0] -= resting.lines_mm[0]
+        slope[0] -= resting.slope[0]
+        counted[0] = moved[0] - resting.moved_mm[0]
+    opened = np.array([[widened_ml(load, u) for u in counted] for load in loads[1:]])
+    return Response(lines, slope, opened.reshape(len(cavities), len(loads)), moved)
+
+
+def widened_ml(unit_force: FloatArray, moved_mm: FloatArray) -> float:
+    """Volume by which walls give way.
+
+    Parameters
+    ----------
+    unit_force:
+        Nodal forces of 1 MPa on them (:func:`push_walls`), N.
+    moved_mm:
+        Displacements, of the same shape.
+    """
+    return float((unit_force * moved_mm).sum()) / MM3_PER_ML
 
 
 def _box(bone: Bone, crack: Crack) -> tuple[slice, slice, slice]:

@@ -6,8 +6,11 @@ import numpy as np
 
 from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import HeightTriple, Side
+from endplate.balloon.body import Mask
+from endplate.balloon.compaction import compact
 from endplate.balloon.documents import HEIGHT_NAMES, Gains, Inflation, Step
-from endplate.balloon.heights import triple
+from endplate.balloon.growth import grow
+from endplate.balloon.heights import left_open_ml, triple
 from endplate.balloon.inflate import Site
 from endplate.balloon.options import Stop
 from endplate.balloon.state import Cavity, State
@@ -43,7 +46,8 @@ def document(site: Site, state: State) -> Inflation:
         stopped=stopped,
         peak_pressure_mpa=peak,
         pressure_band=BAND,
-        cavity_ml=round(float(np.count_nonzero(state.cavity)) * site.bone.voxel_ml, 6),
+        cavity_ml=round(float(state.room_ml(site.bone.voxel_ml).sum()), 6),
+        opened_ml=round(float(state.lifted.opened_ml.sum()), 6),
         body_volume_ml=round(site.bone.volume_ml, 6),
         heights_mm=site.bone.heights_mm,
         expected_heights_mm=site.bone.expected_heights_mm,
@@ -62,16 +66,38 @@ def document(site: Site, state: State) -> Inflation:
 
 
 def cavity_of(site: Site, state: State) -> Cavity:
-    """The cavity and the bone round it, on the grid of the body."""
-    native = site.bone.density_mgcc
-    cavity = state.cavity
-    shell = site.bone.body & ~cavity & (state.density_mgcc > (1.0 + CHANGED) * native)
+    """The cavity and the bone round it, on the grid of the body.
+
+    The grid is that of the scan: what the lift opened, less what recoil takes back, is laid onto the voxels next to the
+    bone that was swept, in the order in which the balloon would take them, and never into the shell. The bone of those
+    voxels is pushed outward. Deflation changes nothing of it.
+    """
+    bone, native = site.bone, site.bone.density_mgcc
+    rooms = list(state.cavities)
+    left_ml = left_open_ml(state.lifted, state.response)
+    for place, more_ml in enumerate(left_ml):
+        taken = np.logical_or.reduce([np.zeros_like(bone.body), *rooms[:place], *rooms[place + 1 :]])
+        if rooms[place].any():
+            rooms[place] = grow(
+                bone,
+                site.ground,
+                site.tamps[place],
+                rooms[place],
+                taken,
+                np.count_nonzero(rooms[place]) * bone.voxel_ml + float(more_ml),
+                np.inf,
+                through_walls=False,
+            ).cavity
+    cavity: Mask = np.logical_or.reduce(rooms)
+    swept = cavity & (state.density_mgcc > 0.0)
+    density, _ = compact(state.density_mgcc, swept, cavity, site.capacity_mgcc, bone.step_mm)
+    held = np.zeros_like(cavity)
+    for room, volume_ml in zip(rooms, state.volumes_ml, strict=True):
+        if volume_ml > 0.0:
+            held |= room
+    shell = bone.body & ~cavity & (density > (1.0 + CHANGED) * native)
     return Cavity(
-        affine=site.bone.affine,
-        mask=cavity,
-        shell=shell,
-        density_mgcc=state.density_mgcc,
-        native_mgcc=native,
+        affine=bone.affine, mask=cavity, held=held, shell=shell, density_mgcc=density, native_mgcc=native
     )
 
 

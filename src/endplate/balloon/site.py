@@ -14,7 +14,7 @@ from endplate.balloon.crack import Crack, crack_of
 from endplate.balloon.documents import HEIGHT_NAMES
 from endplate.balloon.growth import Terrain, terrain
 from endplate.balloon.heights import Room, room_above
-from endplate.balloon.lift import Plates, press_plates
+from endplate.balloon.lift import Response, respond
 from endplate.balloon.options import Options
 from endplate.balloon.tamps import check_tamps
 from endplate.mechanics.laws import DensityLaw, density_law
@@ -39,7 +39,8 @@ class Site:
     crack:
         The broken zone.
     resting:
-        The endplates under the preload alone; ``None`` where they are whole: then they do not move.
+        The body under the preload alone; ``None`` where its endplates are whole: then they do not
+        move.
     room:
         How far they may rise.
     findings:
@@ -53,7 +54,7 @@ class Site:
     ground: Terrain
     capacity_mgcc: FloatArray
     crack: Crack
-    resting: Plates | None
+    resting: Response | None
     room: Room
     findings: tuple[Finding, ...]
 
@@ -80,7 +81,7 @@ def prepare(
     crack = crack_of(bone, shape, float(bone.axes.to_local(middles)[:, 2].mean()))
     resting = None
     if shape is not None:
-        resting = press_plates(bone, bone.density_mgcc, crack, law, (), (), own.preload_n)
+        resting = respond(bone, bone.density_mgcc, crack, law, (), own.preload_n)
     room = room_above(bone, own.posture)
     told = list(bone.findings)
     if shape is None:

@@ -14,6 +14,7 @@ from endplate.anatomy.axes import FloatArray
 from endplate.anatomy.model import Side
 from endplate.balloon.body import Mask, Tamp
 from endplate.balloon.documents import Step
+from endplate.balloon.lift import Response
 from endplate.balloon.options import Stop
 from endplate.errors import UsageError
 from endplate.sources import Finding
@@ -32,12 +33,16 @@ class Lifted:
         Rise per mm toward the right and the front, shape (2,).
     most_mm, most_slope:
         The same when they stood furthest apart.
+    opened_ml, most_opened_ml:
+        By how much the cavity of each balloon is wider than the bone that it swept, now and at most, shape (n,).
     """
 
     lines_mm: FloatArray
     slope: FloatArray
     most_mm: FloatArray
     most_slope: FloatArray
+    opened_ml: FloatArray
+    most_opened_ml: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +58,17 @@ class State:
     reached_ml:
         The most that each has held.
     pressures_mpa:
-        In each now, by the law of the foam.
+        In each now.
+    crushing_mpa:
+        At which each last crushed bone, by the law of the foam: the most that is in it.
     cavities:
         Voxels that each has swept.
     density_mgcc:
         Bone as compacted so far.
     lifted:
-        The endplates now.
+        The endplates now, and how wide the cavities are.
+    response:
+        What the body with these cavities answers to its loads; ``None`` where that is not known.
     burst:
         Which have burst.
     steps, stopped, findings:
@@ -70,10 +79,12 @@ class State:
     volumes_ml: tuple[float, ...]
     reached_ml: tuple[float, ...]
     pressures_mpa: tuple[float, ...]
+    crushing_mpa: tuple[float, ...]
     cavities: tuple[Mask, ...]
     density_mgcc: FloatArray
     lifted: Lifted
     burst: tuple[bool, ...]
+    response: Response | None = None
     steps: tuple[Step, ...] = ()
     stopped: tuple[Stop | None, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -82,6 +93,12 @@ class State:
     def cavity(self) -> Mask:
         """Voxels of all cavities."""
         found: Mask = np.logical_or.reduce(self.cavities)
+        return found
+
+    def room_ml(self, voxel_ml: float) -> FloatArray:
+        """Of each cavity: its voxels, and what is opened beyond them; shape (n,)."""
+        swept = np.array([np.count_nonzero(cavity) for cavity in self.cavities]) * voxel_ml
+        found: FloatArray = swept + self.lifted.opened_ml
         return found
 
     def place(self, side: Side) -> int:
@@ -106,7 +123,10 @@ class Cavity:
     affine:
         Voxel index → RAS mm.
     mask:
-        Voxels of the cavity: all of it can be filled.
+        Voxels of the cavity: all of it can be filled. What the lift opened for good has no voxels of its own on the
+        grid of the scan and is laid onto those next to the bone that was swept.
+    held:
+        Of it, what balloons still fill.
     shell:
         Voxels whose bone was compacted.
     density_mgcc, native_mgcc:
@@ -115,6 +135,7 @@ class Cavity:
 
     affine: FloatArray
     mask: Mask
+    held: Mask
     shell: Mask
     density_mgcc: FloatArray
     native_mgcc: FloatArray

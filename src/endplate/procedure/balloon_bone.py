@@ -77,15 +77,11 @@ def balloons_of(
 
 def opening_of(site: Site, state: BalloonState) -> Opening:
     """What balloons have done, on the grid of the body that they were inflated in."""
-    held = np.zeros_like(site.bone.body)
-    for cavity, volume in zip(state.cavities, state.volumes_ml, strict=True):
-        if volume > 0.0:
-            held |= cavity
     made = cavity_of(site, state)
     return Opening(
         affine=made.affine,
         cavity=made.mask.astype(np.float64),
-        held=held.astype(np.float64),
+        held=made.held.astype(np.float64),
         solid_ratio=np.where(made.mask, 1.0, made.solid_ratio),
         breached=(made.mask & shell_of(site.bone)).astype(np.float64),
     )
