@@ -211,28 +211,105 @@ def test_a_level_of_odd_size_is_doubted_not_refused() -> None:
     assert not is_refused(check_map(volume))
 
 
-def test_what_is_known_of_a_level_moves_with_its_name() -> None:
+def split_at_the_end() -> Volume:
+    """The same spine whose lowest vertebra carries two names: L3 above, L4 below."""
+
+    def split(ids: Any) -> None:
+        part = np.argwhere(ids == VERSE_IDS["L3"])
+        lower = part[part[:, 2] < np.median(part[:, 2])]
+        ids[tuple(lower.T)] = VERSE_IDS["L4"]
+
+    return changed(split)
+
+
+def labelled(volume: Volume, levels: tuple[str, ...] = LEVELS, **said: Any) -> Labelled:
     origin = LabelOrigin(
         made_by="clicks",
-        clicks=(Click(level="L1", ras_mm=(0.0, 0.0, 0.0)), Click(level="T11", ras_mm=(0.0, 0.0, 60.0))),
+        clicks=tuple(Click(level=level, ras_mm=(0.0, 0.0, 30.0 * n)) for n, level in enumerate(levels)),
         levels=tuple(
-            LevelOrigin(level=level, quality=0.5, label_error_mm=1.0 + n) for n, level in enumerate(LEVELS)
+            LevelOrigin(
+                level=level, quality=0.9 - 0.1 * n, label_error_mm=1.0 + n, assumed=("all", f"of {level}")
+            )
+            for n, level in enumerate(levels)
         ),
     )
-    made = Labelled(
-        LabelMap(MAP, "verse", False, "As drawn."), origin, subregions=replace(MAP, data=(DRAWN > 0) * 49)
-    )
-    mending = Mending(merges=(Merge("L2", "L3", "L3"),), drops=("T11",), shift=1, clean=True)
+    return Labelled(LabelMap(volume, "verse", False, "Ids 18–22: T11–L3."), origin, **said)
+
+
+def test_what_is_known_of_a_level_moves_with_its_name() -> None:
+    volume = split_at_the_end()
+    levels = (*LEVELS, "L4")
+    made = labelled(volume, levels, subregions=replace(volume, data=(volume.data > 0) * 49))
+    mending = Mending(merges=(Merge("L3", "L4", "L3"),), drops=("T11",), shift=1, clean=True)
     result = with_mending(made, mending)
     assert [(one.level, one.label_error_mm) for one in result.origin.levels] == [
         ("L1", 2.0),
         ("L2", 3.0),
-        ("L4", None),
+        ("L3", 4.0),
+        ("L4", 6.0),  # of two, the worse
     ]
-    assert [click.level for click in result.origin.clicks] == ["L2"]
+    joined = result.origin.levels[-1]
+    assert (joined.quality, joined.assumed) == (pytest.approx(0.4), ("all", "of L3", "of L4"))
+    assert [click.level for click in result.origin.clicks] == ["L1", "L2", "L3", "L4", "L4"]
     assert len(result.origin.mended) == 4
-    document = document_of(result)
-    assert document.refused is not None  # two vertebrae now carry one name
+    assert document_of(result).refused is None
     assert result.subregions is not None
     assert not result.subregions.data[VERSE_IDS["T11"] == DRAWN].any()
     assert with_mending(made, Mending()) is made
+
+
+def test_what_is_told_of_a_mended_map_is_told_of_the_map_as_it_is() -> None:
+    made = labelled(MAP)
+    gap = with_mending(made, Mending(drops=("T12",)))
+    [found] = [one for one in gap.volume.findings if one.code == "labels-gap"]
+    assert "no T12 between T11 and L1" in found.text
+    closed = with_mending(gap, Mending(drops=("T11",)))
+    assert "labels-gap" not in {one.code for one in closed.volume.findings}
+    assert sum(one.code == "labels-count-unchecked" for one in closed.volume.findings) == 1
+    shifted = with_mending(made, Mending(shift=1))
+    assert "ids 19–23: T12–L4" in shifted.labels.counted_how
+    assert "18–22" not in shifted.labels.counted_how
+    assert with_mending(made, Mending(clean=True)).labels.counted_how == made.labels.counted_how
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_two_vertebrae_are_not_joined(cut: bool) -> None:
+    low = int(np.argwhere(VERSE_IDS["L3"] == DRAWN)[:, 2].min())
+    volume = MAP.crop((0, 0, low + 4), MAP.shape) if cut else MAP
+    error = refusal(with_mending, labelled(volume), Mending(merges=(Merge("L2", "L3", "L3"),)))
+    assert error.code == "merge-of-two"
+    assert "L2 and L3 joined as L3" in error.what
+    assert "--merge L2+L3=L3" in error.do
+
+
+def test_only_neighbours_are_joined() -> None:
+    error = refusal(mended, merges=(Merge("T11", "L2", "L2"),))
+    assert error.code == "merge-apart"
+    assert "T12, L1 between them" in error.what
+    assert "--merge T11+L2=L2" in error.do
+    apart = mended(drops=("T12", "L1")).volume
+    for first, second, into in (("T11", "L2", "L2"), ("L2", "L3", "L5"), ("L2", "L2", "L2")):
+        how = Mending(merges=(Merge(first, second, into),))
+        assert refusal(mend, apart, how).code == "merge-apart"
+    three = mended(merges=(Merge("T12", "L1", "L1"), Merge("T11", "L1", "L1"))).volume
+    assert levels_in(three.data) == ("L1", "L2", "L3")
+
+
+def test_a_cut_level_can_be_too_large_and_in_two_places() -> None:
+    low = int(np.argwhere(VERSE_IDS["L3"] == DRAWN)[:, 2].min())
+
+    def of_cut(change: Any) -> dict[str, str | None]:
+        volume = changed(change)
+        return codes(volume.crop((0, 0, low + 4), volume.shape))
+
+    def join(ids: Any) -> None:
+        ids[np.isin(ids, [VERSE_IDS["L1"], VERSE_IDS["L2"]])] = VERSE_IDS["L3"]
+
+    def mix(ids: Any) -> None:
+        part = np.argwhere(ids == VERSE_IDS["T12"])
+        strays = part[part[:, 2] < np.quantile(part[:, 2], 0.4)]
+        ids[tuple(strays.T)] = VERSE_IDS["L3"]
+
+    assert of_cut(lambda ids: None) == {}
+    assert of_cut(join)["labels-joined-vertebrae"] == "L3"
+    assert of_cut(mix)["labels-mixed-neighbours"] == "L3"

@@ -18,8 +18,26 @@ def label_findings(reading: Reading, *, body_only: bool) -> tuple[Finding, ...]:
         found.append(finding("labels-unknown-ids", scheme=title, ids=ids))
     if body_only:
         found.append(finding("labels-body-only"))
-    found += [*_spacing(reading.chain), *_count(reading.chain)]
-    return tuple(found)
+    return (*found, *row_findings(reading.chain))
+
+
+ROW_CODES = frozenset(
+    {
+        "labels-gap",
+        "labels-no-room",
+        "labels-extra-room",
+        "labels-size-odd",
+        "labels-transitional",
+        "labels-count-unchecked",
+        "labels-sacrum-seen",
+    }
+)
+"""What :func:`row_findings` may tell: it holds for the row as it stands, not after a level was renamed."""
+
+
+def row_findings(chain: Chain) -> tuple[Finding, ...]:
+    """Return the findings of a row of named levels: gaps, spacing, transitional levels, sacrum."""
+    return (*_spacing(chain), *_count(chain))
 
 
 def _spacing(chain: Chain) -> list[Finding]:

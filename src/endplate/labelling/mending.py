@@ -13,6 +13,7 @@ from scipy import ndimage
 from endplate.errors import InputError, UsageError
 from endplate.imaging.geometry import voxel_sizes_mm
 from endplate.imaging.levels import CRANIOCAUDAL, LEVEL_OF_ID, VERSE_IDS, order, parse_level
+from endplate.imaging.spine_chain import missing_between
 from endplate.imaging.volume import Volume
 from endplate.sources import value
 from endplate.units import MM3_PER_ML
@@ -28,6 +29,11 @@ class Merge:
     first: str
     second: str
     into: str
+
+    @property
+    def word(self) -> str:
+        """As the command line has it: ``--merge T12+L1=L1``."""
+        return f"--merge {self.first}+{self.second}={self.into}"
 
 
 @dataclass(frozen=True)
@@ -97,13 +103,15 @@ def mend(volume: Volume, mending: Mending) -> Mended:
     Raises
     ------
     InputError
-        ``level-absent`` (a level to join or drop is not in the map), ``level-taken`` (the name to join into is another
-        level's), ``shift-off-the-spine`` (there is no name beyond the last), ``labels-empty``.
+        ``level-absent`` (a level to join or drop is not in the map), ``merge-apart`` (levels to join are no
+        neighbours, or their new name is not near), ``level-taken`` (the name to join into is another level's),
+        ``shift-off-the-spine`` (there is no name beyond the last), ``labels-empty``.
     """
     ids: Ids = np.array(volume.data, dtype=np.uint8)
     done: list[str] = []
+    joined: set[str] = set()
     for joining in mending.merges:
-        _merge(ids, joining)
+        _merge(ids, joining, joined)
         done.append(f"{joining.first} and {joining.second} joined as {joining.into}.")
     for level in mending.drops:
         ids[ids == _present(ids, level)] = 0
@@ -182,16 +190,36 @@ def pieces(inside: NDArray[np.bool_]) -> tuple[NDArray[np.integer], NDArray[np.i
     return numbered, np.bincount(numbered.ravel())
 
 
-def _merge(ids: Ids, joining: Merge) -> None:
+def _merge(ids: Ids, joining: Merge, joined: set[str]) -> None:
+    """Join two levels in place; ``joined`` are the names that earlier joinings took away, and gets this one's."""
     first, second = _present(ids, joining.first), _present(ids, joining.second)
     into = VERSE_IDS[joining.into]
+    upper, lower = sorted((joining.first, joining.second), key=order)
+    present = levels_in(ids)
+    named = CRANIOCAUDAL[order(upper) + 1 : order(lower)]
+    between = [level for level in named if level in present]
+    between += [level for level in missing_between(upper, lower) if level not in (*present, *joined)]
+    if upper == lower or between:
+        why = f"{', '.join(sorted(between, key=order))} between them" if between else "they are one level"
+        raise InputError(
+            "merge-apart",
+            f"{joining.first} and {joining.second} are no neighbours ({why}): they cannot be one vertebra.",
+            do=f"Leave out {joining.word}; join neighbours only. A level that is wrong can be dropped (--drop).",
+        )
     if into not in (first, second) and (ids == into).any():
         raise InputError(
             "level-taken",
             f"The map already has another {joining.into}.",
             do=f"Join into {joining.first} or {joining.second}, or drop {joining.into} first.",
         )
+    if order(joining.into) < order(upper) - 1 or order(joining.into) > order(lower) + 1:
+        raise InputError(
+            "merge-apart",
+            f"{joining.first} and {joining.second} are not near {joining.into}.",
+            do=f"Join into {joining.first} or {joining.second}; --shift gives other names to the whole map.",
+        )
     ids[(ids == first) | (ids == second)] = into
+    joined |= {joining.first, joining.second} - {joining.into}
 
 
 def _present(ids: Ids, level: str) -> int:

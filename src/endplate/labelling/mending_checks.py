@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy import ndimage
 
+from endplate.errors import InputError
 from endplate.imaging.geometry import FloatArray
 from endplate.imaging.label_stats import LabelStat, measure_labels
-from endplate.imaging.levels import LEVEL_OF_ID
+from endplate.imaging.levels import LEVEL_OF_ID, VERSE_IDS
 from endplate.imaging.spine_chain import Chain, Step, chain_of
 from endplate.imaging.volume import Volume
-from endplate.labelling.mending import pieces
+from endplate.labelling.mending import Merge, pieces
 from endplate.sources import Finding, finding, value
 
 _UNUSUAL = frozenset({"C1", "C2", "S1"})
@@ -20,7 +23,8 @@ _UNUSUAL = frozenset({"C1", "C2", "S1"})
 def check_map(volume: Volume) -> tuple[Finding, ...]:
     """Return what is wrong with a map of VerSe ids; it must not be used where one finding is critical.
 
-    Levels cut by the volume are judged by their order and pieces alone: what is seen of them has no size.
+    What is seen of a level that the volume cuts is no less than the whole: it can be too large or too long, never too
+    small, and a piece of it can stand too far away.
     """
     stats = measure_labels(volume.data, volume.affine)
     levels = {LEVEL_OF_ID[n]: stat for n, stat in stats.items() if n in LEVEL_OF_ID}
@@ -50,14 +54,50 @@ def check_map(volume: Volume) -> tuple[Finding, ...]:
     return tuple(found)
 
 
+def check_merge(volume: Volume, joining: Merge) -> None:
+    """Refuse to join two vertebrae; the two names must stand for the parts of one.
+
+    Parameters
+    ----------
+    volume:
+        The map before, which has both levels.
+
+    Raises
+    ------
+    InputError
+        ``merge-of-two``.
+    """
+    stats = measure_labels(volume.data, volume.affine)
+    levels = {LEVEL_OF_ID[n]: stat for n, stat in stats.items() if n in LEVEL_OF_ID}
+    pair = {joining.first, joining.second}
+    if pair & _UNUSUAL:
+        return
+    chain = chain_of(levels)
+    volume_ml = sum(levels[level].volume_ml for level in pair)
+    usual_ml = _usual_ml(joining.into) * _size_of_others(chain, pair)
+    both = np.isin(volume.data, [VERSE_IDS[level] for level in pair])
+    length_mm = float(np.ptp(np.argwhere(both) @ (volume.affine[:3, :3].T @ _between(joining, levels))))
+    usual_mm = _usual_pitch_mm(joining.into, chain, pair)
+    if (
+        volume_ml > value("labelling.joined_volume") * usual_ml
+        and length_mm > value("labelling.joined_length") * usual_mm
+    ):
+        raise InputError(
+            "merge-of-two",
+            f"{joining.first} and {joining.second} joined as {joining.into} would be {volume_ml:.0f} ml large and "
+            f"{length_mm:.0f} mm long; one vertebra here has about {usual_ml:.0f} ml: they are two.",
+            do=f"Leave out {joining.word}. Where names are one off, use --shift; a level that is wrong can be dropped.",
+        )
+
+
 def is_refused(found: tuple[Finding, ...]) -> bool:
     """Say whether a map with these findings must not be used."""
     return any(each.severity == "critical" for each in found)
 
 
 def _volume_ratio(level: str, stat: LabelStat, chain: Chain) -> float | None:
-    """Volume over that which the other levels let expect; ``None`` for cut or unusual levels."""
-    if stat.cut or level in _UNUSUAL:
+    """Volume over that which the other levels let expect; ``None`` for unusual levels."""
+    if level in _UNUSUAL:
         return None
     return stat.volume_ml / (_usual_ml(level) * _size_of_others(chain, {level}))
 
@@ -108,7 +148,7 @@ def _size(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[Fin
     usual_mm = usual_pitch_mm(level, chain)
     if ratio > value("labelling.joined_volume") and length_mm > value("labelling.joined_length") * usual_mm:
         return [finding("labels-joined-vertebrae", level=level, name=level, mm=length_mm, ratio=ratio)]
-    if not low <= ratio <= high:
+    if ratio > high or (ratio < low and not stat.cut):
         return [finding("labels-volume-jump", level=level, name=level, percent=100.0 * ratio)]
     return []
 
@@ -132,7 +172,7 @@ def _along(level: str, chain: Chain) -> FloatArray:
 
 def _pieces(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[Finding]:
     """Pieces of a level that stand where another level is; a process broken off, or a lost pedicle, is none."""
-    if level in _UNUSUAL or stat.cut:
+    if level in _UNUSUAL:
         return []
     box = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in stat.box)
     ids = volume.data[box]
@@ -149,7 +189,9 @@ def _pieces(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[F
         touching = float(np.count_nonzero(ids[shell])) / max(int(np.count_nonzero(shell)), 1)
         away_mm = abs(float((np.argwhere(inside) @ to_height).mean()) - middle)
         far = away_mm > usual_pitch_mm(level, chain)
-        if piece != main and (far or touching > value("labelling.mixed_contact")):
+        # A cut vertebra may show its joints alone, which stand between those of its neighbour.
+        mixed = not stat.cut and touching > value("labelling.mixed_contact")
+        if piece != main and (far or mixed):
             misplaced += int(sizes[piece])
     share = misplaced / float(sizes[1:].sum())
     if share <= value("labelling.mixed_share"):
@@ -159,6 +201,17 @@ def _pieces(level: str, stat: LabelStat, chain: Chain, volume: Volume) -> list[F
 
 def usual_pitch_mm(level: str, chain: Chain) -> float:
     """Distance from a level to the next one that this patient's map lets expect."""
+    return _usual_pitch_mm(level, chain, {level})
+
+
+def _usual_pitch_mm(level: str, chain: Chain, without: set[str]) -> float:
     return float(value("labels.pitch_mm")["C" if level[0] == "C" else level]) * _spacing_of_others(
-        chain, {level}
+        chain, without
     )
+
+
+def _between(joining: Merge, levels: Mapping[str, LabelStat]) -> FloatArray:
+    """Unit vector from one level to the other."""
+    along = levels[joining.first].centre_ras_mm - levels[joining.second].centre_ras_mm
+    unit: FloatArray = along / max(float(np.linalg.norm(along)), 1e-9)
+    return unit

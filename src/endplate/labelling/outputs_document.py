@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from endplate.anatomy.model import Document
+from endplate.imaging.label_findings import ROW_CODES, row_findings
 from endplate.imaging.label_origin import LabelOrigin, LevelOrigin, MadeBy
 from endplate.imaging.label_stats import measure_labels
-from endplate.imaging.levels import LEVEL_OF_ID, order
+from endplate.imaging.levels import LEVEL_OF_ID, VERSE_IDS, order
 from endplate.imaging.organ_map import OrganMap
+from endplate.imaging.spine_chain import chain_of
 from endplate.imaging.volume import LabelMap, Volume
-from endplate.labelling.mending import Mending, mend, shifted_names
-from endplate.labelling.mending_checks import check_map, is_refused
+from endplate.labelling.mending import Mended, Mending, levels_in, mend, shifted_names
+from endplate.labelling.mending_checks import check_map, check_merge, is_refused
 from endplate.sources import Finding, finding
 
 
@@ -97,44 +100,92 @@ def with_mending(made: Labelled, mending: Mending) -> Labelled:
     Raises
     ------
     InputError
-        As :func:`endplate.labelling.mending.mend`.
+        As :func:`endplate.labelling.mending.mend` and :func:`endplate.labelling.mending_checks.check_merge`.
     """
     if not mending.asked:
         return made
-    before = tuple(
-        sorted({LEVEL_OF_ID[n] for n in measure_labels(made.volume.data, made.volume.affine)}, key=order)
-    )
+    before = levels_in(made.volume.data)
     mended = mend(made.volume, mending)
+    _check_merges(made.volume, mending)
     renamed = _renamed(before, mending)
+    after = levels_in(mended.volume.data)
     origin = made.origin
-    levels = []
-    for level in _levels(mended.volume):
-        known = [origin.of_level(old) for old, new in renamed.items() if new == level]
-        kept = known[0] if len(known) == 1 else None
-        levels.append(LevelOrigin(level=level) if kept is None else kept.model_copy(update={"level": level}))
     clicks = tuple(
         click.model_copy(update={"level": renamed[click.level]})
         for click in origin.clicks
         if click.level in renamed
-    )
-    told = tuple(finding("labels-mended", what=what) for what in mended.done)
-    findings = tuple(
-        each.model_copy(update={"level": renamed.get(each.level, each.level)}) if each.level else each
-        for each in made.volume.findings
-        if each.level is None or each.level in renamed
     )
     volume = mended.volume
     subregions = made.subregions
     if subregions is not None:
         kept_bone = (volume.data > 0) | (made.volume.data == 0)
         subregions = replace(subregions, data=subregions.data * kept_bone)
+    findings = _mended_findings(made.volume.findings, renamed, mended)
+    counted_how = made.labels.counted_how
+    if before != after or any(old != new for old, new in renamed.items()):
+        counted_how = _counted_how(origin.made_by, mended)
     return replace(
         made,
-        labels=replace(made.labels, volume=replace(volume, findings=(*findings, *told))),
+        labels=replace(made.labels, volume=replace(volume, findings=findings), counted_how=counted_how),
         origin=origin.model_copy(
-            update={"mended": (*origin.mended, *mended.done), "levels": tuple(levels), "clicks": clicks}
+            update={
+                "mended": (*origin.mended, *mended.done),
+                "levels": tuple(
+                    _joined(level, [origin.of_level(old) for old, new in renamed.items() if new == level])
+                    for level in after
+                ),
+                "clicks": clicks,
+            }
         ),
         subregions=subregions,
+    )
+
+
+def _check_merges(volume: Volume, mending: Mending) -> None:
+    for joining in mending.merges:
+        check_merge(volume, joining)
+        number = VERSE_IDS[joining.into]
+        pair = [VERSE_IDS[joining.first], VERSE_IDS[joining.second]]
+        volume = replace(volume, data=np.where(np.isin(volume.data, pair), number, volume.data))
+
+
+def _joined(level: str, parts: Sequence[LevelOrigin | None]) -> LevelOrigin:
+    """What is known of a level that was made of these: of each thing the worst, and all that was assumed."""
+    known = [part for part in parts if part is not None]
+    qualities = [part.quality for part in known if part.quality is not None]
+    errors = [part.label_error_mm for part in known if part.label_error_mm is not None]
+    return LevelOrigin(
+        level=level,
+        quality=min(qualities, default=None),
+        label_error_mm=max(errors, default=None),
+        assumed=tuple(dict.fromkeys(sentence for part in known for sentence in part.assumed)),
+    )
+
+
+def _mended_findings(
+    findings: Sequence[Finding], renamed: Mapping[str, str], mended: Mended
+) -> tuple[Finding, ...]:
+    """Findings of the map as it is now: those of its row anew, the others under the new names."""
+    kept = tuple(
+        each.model_copy(update={"level": renamed.get(each.level, each.level)}) if each.level else each
+        for each in findings
+        if each.code not in ROW_CODES and (each.level is None or each.level in renamed)
+    )
+    stats = measure_labels(mended.volume.data, mended.volume.affine)
+    chain = chain_of({LEVEL_OF_ID[n]: stat for n, stat in stats.items() if n in LEVEL_OF_ID})
+    told = tuple(finding("labels-mended", what=what) for what in mended.done)
+    return (*kept, *row_findings(chain), *told)
+
+
+def _counted_how(made_by: MadeBy, mended: Mended) -> str:
+    """Where the level names come from, after some were changed."""
+    levels = levels_in(mended.volume.data)
+    ends = "–".join(dict.fromkeys((levels[0], levels[-1])))
+    ids = "–".join(dict.fromkeys(str(VERSE_IDS[level]) for level in (levels[0], levels[-1])))
+    source = "the user's points" if made_by == "clicks" else "the label map"
+    return (
+        f"Level names come from {source}, as mended here (VerSe ids {ids}: {ends}): {' '.join(mended.done)} "
+        "Nothing was counted for it."
     )
 
 
@@ -185,11 +236,6 @@ def empty_document(made_by: MadeBy, refused_code: str) -> dict[str, Any]:
         origin=LabelOrigin(made_by=made_by),
     )
     return document.model_dump(mode="json", by_alias=True)
-
-
-def _levels(volume: Volume) -> Sequence[str]:
-    present = measure_labels(volume.data, volume.affine)
-    return sorted((LEVEL_OF_ID[n] for n in present if n in LEVEL_OF_ID), key=order)
 
 
 def _renamed(levels: Sequence[str], mending: Mending) -> Mapping[str, str]:
