@@ -20,6 +20,7 @@ from endplate.imaging.volume import Volume
 from endplate.labelling import pick
 from endplate.labelling.model import Seed
 from endplate.labelling.pick import CODE_AT, CODE_HU, pick_page, planes_of, write_pick_page
+from endplate.labelling.pick_start import spine_start
 from endplate.labelling.points import PointSet
 from endplate.labelling.points_files import points_document, read_points
 
@@ -89,6 +90,42 @@ def test_the_page_keeps_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     smaller = planes_of(ct)
     assert len(smaller.packed) <= whole / 4
     assert np.array_equal(unpacked(smaller), smaller.codes)
+
+
+def a_spine(shape: tuple[int, int, int] = (150, 120, 30)) -> np.ndarray:
+    """A body with arms, contrast in a vessel and a table: voxels of 2, 2, 4 mm toward R, A, S; the spine leans."""
+    x, y, _ = np.meshgrid(*(np.arange(n, dtype=float) for n in shape), indexing="ij")
+    x, y = 2.0 * x, 2.0 * y
+
+    def disc(at: tuple[float, float], radius: float, deep: float = 1.0) -> np.ndarray:
+        return np.hypot(x - at[0], (y - at[1]) / deep) < radius
+
+    hu = np.full(shape, -1000.0)
+    hu[disc((150, 130), 110, 0.8)] = 40.0
+    hu[disc((150, 90), 14)] = 350.0  # vessel
+    hu[disc((130, 165), 35)] = 300.0  # heart
+    lean = np.arange(shape[2]) - shape[2] / 2
+    middle = 150.0 + lean[None, None]
+    for behind, outer, inner in ((0.0, 23.0, 19.0), (28.0, 12.0, 8.0)):
+        far = np.hypot(x - middle, y - (75.0 - behind))
+        hu[far < outer] = 700.0
+        hu[far < inner] = 140.0 if behind == 0.0 else 20.0
+    for side in (15, 285):
+        hu[disc((side, 120), 14)] = 900.0
+        hu[disc((side, 120), 9)] = 60.0  # marrow of an arm
+    hu[:, 1:3] = 500.0  # table
+    return hu
+
+
+def test_the_page_opens_in_a_vertebral_body() -> None:
+    hu = a_spine()
+    codes = pick.code_of_hu(hu)
+    table = np.interp(np.arange(256), CODE_AT, CODE_HU)
+    i, j, k = spine_start(codes, table, np.array([2.0, 2.0, 4.0]))
+    assert np.hypot(2.0 * i - 150.0, 2.0 * j - 75.0) < 14.0
+    assert k == 14.5
+    nothing = spine_start(pick.code_of_hu(np.full((40, 40, 40), 30.0)), table, np.ones(3))
+    assert nothing == (19.5, 19.5, 19.5)
 
 
 def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
@@ -196,13 +233,14 @@ ACTIONS = """
   const key = (name, more = {}) =>
     document.body.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, ...more }));
   await frame();
-  const [sagittal, coronal] = views;
+  const [sagittal, coronal, axial] = views;
   const first = [...state.cross];
   $("level").value = "T12"; $("level").dispatchEvent(new Event("change"));
   click(sagittal, [first[0], 12, 15]); await frame();
   click(sagittal, [first[0], 12, 10]); await frame();
   const afterTwo = list.ordered().map((p) => p.level).join();
   click(coronal, [4, state.cross[1], 5], { shiftKey: true }); await frame();
+  const [next, byte] = [state.level, state.volume[0]];
   const shiftOnly = list.points.length;
   press(sagittal, [state.cross[0], 12, 10], "pointerdown");
   press(sagittal, [state.cross[0], 14, 11], "pointermove");
@@ -216,8 +254,28 @@ ACTIONS = """
   sagittal.canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "PageUp", bubbles: true })); await frame();
   const slice = state.cross[0];
   zoomBy(2); await frame();
-  const result = { first, afterTwo, shiftOnly, moved, soft, deleted, slice, rows: $("points").rows.length,
-    next: state.level, byte: state.volume[0], length: state.volume.length, document: list.toDocument() };
+  const words = () => $("status").textContent;
+  const count = () => list.points.length;
+  const [had, place] = [count(), [...state.cross]];
+  chooseLevel("L4");
+  click(axial, [size[0] + 3, 12, 9]); await frame(); // beside the image
+  const outside = { set: count() - had, words: words(), stayed: String(place) === String(state.cross) };
+  state.volume.fill(0, 0, size[0] * size[1] * 4); // the lowest planes become air
+  click(coronal, [7, 12, 1]); await frame();
+  const air = { set: count() - had, words: words(), level: state.level };
+  press(coronal, [7, 12, 9], "pointerdown");
+  press(coronal, [11, 12, 9], "pointermove");
+  press(coronal, [11, 12, 9], "pointerup"); await frame();
+  const dragged = { set: count() - had };
+  chooseLevel("L5");
+  click(coronal, [7, 12, 7]); await frame();
+  const last = { level: state.level, shown: $("level").value };
+  click(coronal, [9, 12, 15]); await frame();
+  last.kept = list.points.length === had + 1 && /No level is chosen/.test(words());
+  list.remove("L5"); zoomBy(-1); await frame();
+  const result = { first, afterTwo, shiftOnly, moved, soft, deleted, slice,
+    outside, air, dragged, last, rows: $("points").rows.length,
+    next, byte, length: state.volume.length, document: list.toDocument() };
   const out = document.createElement("pre");
   out.id = "result"; out.textContent = JSON.stringify(result);
   document.body.append(out);
@@ -255,6 +313,13 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
     assert np.allclose(result["moved"], [result["first"][0], 14, 11], atol=0.05)
     assert result["soft"] == "true"
     assert (result["deleted"], result["rows"]) == (1, 2)
+    assert result["outside"]["set"] == 0
+    assert result["outside"]["stayed"]
+    assert "outside the image" in result["outside"]["words"]
+    assert (result["air"]["set"], result["air"]["level"]) == (0, "L4")
+    assert "in air" in result["air"]["words"]
+    assert result["dragged"]["set"] == 0
+    assert result["last"] == {"level": "", "shown": "", "kept": True}
     saved = tmp_path / "points.json"
     saved.write_text(json.dumps(result["document"]), "utf-8")
     seeds = read_points(saved, ct).seeds

@@ -21,6 +21,8 @@ from endplate.imaging.fingerprint import ct_fingerprint
 from endplate.imaging.geometry import FloatArray, voxel_sizes_mm
 from endplate.imaging.volume import Volume
 from endplate.imaging.write import replacing
+from endplate.labelling.pick_start import spine_start
+from endplate.labelling.pick_told import ToldPoints
 from endplate.labelling.points import PointSet, clickable_levels
 from endplate.labelling.points_files import points_document
 from endplate.papers.page import render
@@ -37,8 +39,8 @@ CODE_HU = (-1000.0, -200.0, 600.0, 2500.0)
 CODE_AT = (0.0, 15.0, 235.0, 255.0)
 """Hounsfield units to one byte: steps of 3.6 HU where soft tissue and spongy bone are, coarse outside."""
 
-FIRST_LEVEL = "L3"
-"""Level offered before anything is set."""
+SCRIPTS = ("pick_points.js", "pick_views.js", "pick_page.js")
+"""The page's scripts, in the order in which they build on each other."""
 
 BODY_HU = -300.0
 """Voxels above are no air: the planes are cut to them."""
@@ -112,20 +114,26 @@ def pick_page(image: Volume, points: PointSet | None = None) -> str:
     planes = planes_of(image)
     fingerprint = ct_fingerprint(image)
     stored = [] if points is None else points_document(points, fingerprint).model_dump(mode="json")["points"]
+    told, ends = (dict(points.told), points.ends) if isinstance(points, ToldPoints) else ({}, ())
+    hu_of_code = np.interp(np.arange(256), CODE_AT, CODE_HU)
     data: dict[str, Any] = {
         "ct_fingerprint": fingerprint,
         "shape": list(planes.codes.shape),
         "affine": [[round(float(c), 6) for c in row] for row in planes.affine[:3]],
-        "hu_of_code": [round(float(hu)) for hu in np.interp(np.arange(256), CODE_AT, CODE_HU)],
+        "hu_of_code": [round(float(hu)) for hu in hu_of_code],
+        "air_hu": float(value("labelling.air_hu")),
+        "dense_hu": float(value("labelling.dense_hu")),
+        "start": spine_start(planes.codes, hu_of_code, voxel_sizes_mm(planes.affine)),
         "windows": [{"name": name, "range": list(span)} for name, span in WINDOWS],
         "levels": list(clickable_levels()),
-        "first_level": FIRST_LEVEL,
         "points": stored,
+        "told": told,
+        "ends": ends,
     }
     # "<" inside a script element could end it.
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     folder = resources.files("endplate.labelling") / "templates"
-    script = "\n".join((folder / name).read_text("utf-8") for name in ("pick_points.js", "pick_views.js"))
+    script = "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
     return render(
         "endplate.labelling",
         "pick.html",
@@ -133,6 +141,7 @@ def pick_page(image: Volume, points: PointSet | None = None) -> str:
         script=Markup(script),  # our own files
         data=Markup(text),  # escaped above
         planes=planes.packed,
+        ends=ends,
         windows=[{"name": name} for name, _ in WINDOWS],
         pixel=planes.pixel_words,
         fingerprint=fingerprint,

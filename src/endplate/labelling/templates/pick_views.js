@@ -1,9 +1,14 @@
-// The pick page: three linked views of the CT, and the points in them.
+// The pick page: three linked views of the CT, and the points in them. What a click does is told by `onClick` and `onMoved`.
 "use strict";
 
 const REACH_PX = 12; // how near to a point a press takes hold of it
+const DRAG_PX = 5; // a press that moves less is a click
 const NEAR_MM = 6; // points no further from the plane are drawn whole
-const ZOOMS = [1, 1.5, 2, 3, 4, 6];
+const SPINE_MM = 110; // so much is seen across a sagittal or coronal view at zoom 1
+const AXIAL_MM = 180; // and in an axial one
+const ZOOMS = [0.2, 0.28, 0.4, 0.55, 0.75, 1, 1.4, 2, 2.8, 4];
+const WHEEL_PX = 30; // a touchpad's way for one plane; a mouse wheel's notch is always one
+const LOW_SCAN_MM = 160; // a scan lower than this has room beside it, not over it
 
 const $ = (id) => document.getElementById(id);
 const page = JSON.parse($("page-data").textContent);
@@ -11,11 +16,11 @@ const list = new PickPoints.PointList(page.levels, page.ct_fingerprint);
 const size = page.shape;
 const spacing = [0, 1, 2].map((c) => Math.hypot(page.affine[0][c], page.affine[1][c], page.affine[2][c]));
 const state = {
-  cross: size.map((n) => (n - 1) / 2), // fractional voxel
-  centre: null, // middle of the zoomed views, voxel
-  zoom: 0,
+  cross: [...page.start], // fractional voxel
+  centre: [...page.start], // middle of the views, voxel
+  zoom: ZOOMS.indexOf(1),
   window: page.windows[0].range,
-  level: page.first_level,
+  level: "", // none until one is chosen
   selected: null,
   saved: true,
   volume: null,
@@ -39,18 +44,35 @@ class View {
     this.plane.width = size[this.across];
     this.plane.height = size[this.up];
     this.held = null;
+    this.wheel = 0;
     this.listen();
   }
 
-  // Screen pixels of one mm, and the voxel in the middle of the view.
-  get frame() {
-    const fit = Math.min(
+  // Screen pixels of one mm where the whole image is seen, and at a zoom.
+  get whole() {
+    return Math.min(
       this.canvas.width / (size[this.across] * spacing[this.across]),
       this.canvas.height / (size[this.up] * spacing[this.up]),
     );
-    const zoom = ZOOMS[state.zoom];
-    const middle = state.centre === null ? size.map((n) => (n - 1) / 2) : state.centre;
-    return { scale: fit * zoom, middle };
+  }
+
+  scaleAt(zoom) {
+    const near = this.axis === 2
+      ? Math.min(this.canvas.width, this.canvas.height) / AXIAL_MM
+      : Math.min(this.canvas.height / (size[this.up] * spacing[this.up]), this.canvas.width / SPINE_MM);
+    return Math.max(this.whole, near * zoom);
+  }
+
+  // Screen pixels of one mm, and the voxel in the middle of the view: no empty space where there is image to show.
+  get frame() {
+    const scale = this.scaleAt(ZOOMS[state.zoom]);
+    const middle = [...state.centre];
+    for (const [axis, pixels] of [[this.across, this.canvas.width], [this.up, this.canvas.height]]) {
+      const half = pixels / 2 / (scale * spacing[axis]);
+      const [low, high] = [half - 0.5, size[axis] - 0.5 - half];
+      middle[axis] = low >= high ? (size[axis] - 1) / 2 : Math.min(high, Math.max(low, middle[axis]));
+    }
+    return { scale, middle };
   }
 
   toScreen(voxel) {
@@ -89,7 +111,7 @@ class View {
     pen.imageSmoothingEnabled = true;
     const wide = size[this.across] * spacing[this.across] * scale;
     pen.drawImage(this.plane, left, top, wide, size[this.up] * spacing[this.up] * scale);
-    this.drawCross(pen);
+    this.drawCross(pen, ratio);
     for (const point of list.ordered()) this.drawPoint(pen, point, ratio);
     this.drawEnds(pen, ratio);
     this.slider.value = Math.round(state.cross[this.axis]);
@@ -115,15 +137,19 @@ class View {
     pen.putImageData(image, 0, 0);
   }
 
-  drawCross(pen) {
+  // Open in its middle, so that it does not hide what it points at.
+  drawCross(pen, ratio) {
     const [x, y] = this.toScreen(state.cross);
+    const gap = 14 * ratio;
     pen.strokeStyle = "rgba(120, 210, 255, 0.75)";
-    pen.lineWidth = 1;
+    pen.lineWidth = ratio;
     pen.beginPath();
-    pen.moveTo(x, 0);
-    pen.lineTo(x, this.canvas.height);
-    pen.moveTo(0, y);
-    pen.lineTo(this.canvas.width, y);
+    for (const [x0, y0, x1, y1] of [
+      [x, 0, x, y - gap], [x, y + gap, x, this.canvas.height], [0, y, x - gap, y], [x + gap, y, this.canvas.width, y],
+    ]) {
+      pen.moveTo(x0, y0);
+      pen.lineTo(x1, y1);
+    }
     pen.stroke();
   }
 
@@ -192,43 +218,65 @@ class View {
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => this.release(event));
     canvas.addEventListener("pointercancel", () => { this.held = null; });
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      if (event.ctrlKey) zoomBy(event.deltaY < 0 ? 1 : -1);
-      else scroll(this.axis, event.deltaY < 0 ? 1 : -1);
+    // A finger on a point moves the point; elsewhere it may scroll the page.
+    canvas.addEventListener("touchstart", (event) => {
+      if (event.touches.length === 1 && this.pointAt(this.pixel(event.touches[0])) !== null) event.preventDefault();
     }, { passive: false });
+    canvas.addEventListener("wheel", (event) => this.turn(event), { passive: false });
     canvas.addEventListener("keydown", (event) => this.key(event));
     this.slider.addEventListener("input", () => {
-      state.cross[this.axis] = Number(this.slider.value);
-      redraw();
+      const moved = [...state.cross];
+      moved[this.axis] = Number(this.slider.value);
+      crossTo(moved);
     });
+  }
+
+  // The wheel turns planes; on a page that scrolls only in the view that was clicked, or nobody would get past it.
+  turn(event) {
+    const scrolls = document.documentElement.scrollHeight > window.innerHeight + 1;
+    if (scrolls && document.activeElement !== this.canvas) return;
+    event.preventDefault();
+    const notch = event.deltaMode !== 0 || Math.abs(event.deltaY) >= WHEEL_PX;
+    this.wheel = notch ? WHEEL_PX * Math.sign(event.deltaY) : this.wheel + event.deltaY;
+    if (Math.abs(this.wheel) < WHEEL_PX) return;
+    const by = this.wheel < 0 ? 1 : -1;
+    this.wheel = 0;
+    if (event.ctrlKey || event.metaKey) zoomBy(by, this.toVoxel(this.pixel(event)));
+    else step(this.axis, by);
   }
 
   press(event) {
     if (event.button !== 0) return;
-    this.canvas.focus();
+    this.canvas.focus({ preventScroll: true });
     const at = this.pixel(event);
     const point = event.shiftKey ? null : this.pointAt(at);
-    this.held = { point, at, moved: false, from: null };
+    this.held = { point, at, moved: false, from: null, middle: this.frame.middle };
     if (point !== null) {
       state.selected = point.level;
       this.held.from = PickPoints.toVoxel(page.affine, point.ras);
-      this.canvas.setPointerCapture(event.pointerId);
     }
+    this.canvas.setPointerCapture(event.pointerId);
   }
 
   move(event) {
     const at = this.pixel(event);
     readOut(this.toVoxel(at));
     const held = this.held;
-    if (held === null || held.point === null) return;
-    if (!held.moved && Math.hypot(at[0] - held.at[0], at[1] - held.at[1]) < 3) return;
+    if (held === null) return;
+    const [dx, dy] = [at[0] - held.at[0], at[1] - held.at[1]];
+    if (!held.moved && Math.hypot(dx, dy) < DRAG_PX * (window.devicePixelRatio || 1)) return;
     held.moved = true;
-    // The depth of a point that is moved stays its own; only what the view shows changes.
-    const voxel = this.toVoxel(at);
-    voxel[this.axis] = held.from[this.axis];
-    held.voxel = clamp(voxel);
-    state.cross = [...held.voxel];
+    if (held.point === null) {
+      const { scale } = this.frame;
+      const along = dx / (scale * spacing[this.across]);
+      state.centre[this.across] = held.middle[this.across] + (this.flip ? along : -along);
+      state.centre[this.up] = held.middle[this.up] + dy / (scale * spacing[this.up]);
+    } else {
+      // The depth of a point that is moved stays its own; only what the view shows changes.
+      held.voxel = this.toVoxel(at);
+      held.voxel[this.axis] = held.from[this.axis];
+      state.cross = clamp(held.voxel);
+    }
     redraw();
   }
 
@@ -237,159 +285,93 @@ class View {
     this.held = null;
     if (held === null) return;
     if (held.point !== null) {
-      if (held.moved) setPoint(held.point.level, held.voxel, "moved");
+      if (held.moved) onMoved(held.point.level, held.voxel);
       else jumpTo(held.point.level);
-      return;
+    } else if (!held.moved) {
+      onClick(this.toVoxel(this.pixel(event)), event.shiftKey);
+    } else {
+      // What was dragged stays where it is seen.
+      state.centre = this.frame.middle;
     }
-    const voxel = clamp(this.toVoxel(this.pixel(event)));
-    state.cross = voxel;
-    if (event.shiftKey) redraw();
-    else setPoint(state.level, voxel, "set");
   }
 
   key(event) {
-    const step = event.shiftKey ? 10 : 1;
+    const by = event.shiftKey ? 10 : 1;
     const turns = {
-      ArrowLeft: [this.across, this.flip ? step : -step],
-      ArrowRight: [this.across, this.flip ? -step : step],
-      ArrowUp: [this.up, step],
-      ArrowDown: [this.up, -step],
-      PageUp: [this.axis, step],
-      PageDown: [this.axis, -step],
+      ArrowLeft: [this.across, this.flip ? by : -by],
+      ArrowRight: [this.across, this.flip ? -by : by],
+      ArrowUp: [this.up, by],
+      ArrowDown: [this.up, -by],
+      PageUp: [this.axis, by],
+      PageDown: [this.axis, -by],
     };
     if (event.key in turns && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      scroll(...turns[event.key]);
+      step(...turns[event.key]);
     } else if (event.key === "Enter") {
       event.preventDefault();
-      setPoint(state.level, state.cross, "set");
+      onClick(state.cross, false);
     }
   }
 }
 
 function clamp(voxel) {
-  return voxel.map((c, axis) => Math.min(size[axis] - 0.5, Math.max(-0.5, c)));
+  return voxel.map((c, axis) => Math.min(size[axis] - 1, Math.max(0, c)));
 }
 
-function scroll(axis, by) {
-  const moved = [...state.cross];
-  moved[axis] = Math.min(size[axis] - 1, Math.max(0, moved[axis] + by));
-  state.cross = moved;
-  redraw();
+function isInside(voxel) {
+  return voxel.every((c, axis) => c >= -0.5 && c <= size[axis] - 0.5);
 }
 
-function zoomBy(by) {
-  state.zoom = Math.min(ZOOMS.length - 1, Math.max(0, state.zoom + by));
-  state.centre = state.zoom === 0 ? null : [...state.cross];
-  redraw();
-}
-
-// Zoomed views follow the crosshair once it leaves them.
-function follow() {
-  if (state.centre === null) return;
-  for (const view of views) {
-    const [x, y] = view.toScreen(state.cross);
-    if (x < 0 || y < 0 || x > view.canvas.width || y > view.canvas.height) {
-      state.centre = [...state.cross];
-      return;
+// Median HU of the voxels round a place, as the command looks at a point.
+function huNear(voxel) {
+  const found = [];
+  const [i, j, k] = clamp(voxel).map(Math.round);
+  for (let c = Math.max(0, k - 1); c <= Math.min(size[2] - 1, k + 1); c += 1) {
+    for (let b = Math.max(0, j - 1); b <= Math.min(size[1] - 1, j + 1); b += 1) {
+      for (let a = Math.max(0, i - 1); a <= Math.min(size[0] - 1, i + 1); a += 1) {
+        found.push(page.hu_of_code[state.volume[a + size[0] * (b + size[1] * c)]]);
+      }
     }
   }
+  return found.sort((a, b) => a - b)[found.length >> 1];
 }
 
-function setPoint(level, voxel, what) {
-  const had = list.get(level) !== null;
-  list.set(level, PickPoints.toWorld(page.affine, voxel));
-  state.saved = false;
-  state.selected = level;
-  const next = list.nextLevel();
-  if (what === "set" && next !== null) state.level = next;
-  say(`${level} ${had && what === "set" ? "set anew" : what}.${what === "set" && next ? ` Next: ${next}.` : ""}`);
-  changed();
-}
-
-function jumpTo(level) {
-  const point = list.get(level);
-  if (point === null) return;
-  state.selected = level;
-  state.cross = clamp(PickPoints.toVoxel(page.affine, point.ras));
-  changed();
-}
-
-function act(name, level) {
-  if (name === "show") jumpTo(level);
-  if (name === "confirm") list.confirm(level);
-  if (name === "delete") list.remove(level);
-  if (name !== "show") {
-    state.saved = false;
-    state.level = name === "delete" ? level : (list.nextLevel() ?? state.level);
-    say(name === "delete" ? `${level} deleted.` : `${level} confirmed.`);
-  }
-  changed();
-}
-
-function travel(back) {
-  if (back ? list.undo() : list.redo()) {
-    state.saved = false;
-    state.level = list.nextLevel() ?? state.level;
-    say(back ? "Undone." : "Done again.");
-    changed();
-  }
-}
-
-function changed() {
-  $("level").value = state.level;
-  fillTable();
-  keep();
+// Move the crosshair; zoomed views follow it once it leaves them.
+function crossTo(voxel) {
+  state.cross = clamp(voxel);
+  const left = views.some((view) => {
+    const [x, y] = view.toScreen(state.cross);
+    return x < 0 || y < 0 || x > view.canvas.width || y > view.canvas.height;
+  });
+  if (left) state.centre = [...state.cross];
   redraw();
 }
 
-function actButton(name, level, words) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = words;
-  button.setAttribute("aria-label", `${name[0].toUpperCase()}${name.slice(1)} ${level}`);
-  button.addEventListener("click", () => act(name, level));
-  return button;
+function step(axis, by) {
+  const moved = [...state.cross];
+  moved[axis] += by;
+  crossTo(moved);
 }
 
-function fillTable() {
-  const rows = list.ordered().map((point) => {
-    const row = document.createElement("tr");
-    row.className = point.level === state.selected ? "selected" : "";
-    const head = document.createElement("th");
-    head.scope = "row";
-    head.append(actButton("show", point.level, point.level));
-    row.title = `${point.ras.map((c) => c.toFixed(1)).join(", ")} mm RAS`;
-    const kind = document.createElement("td");
-    if (point.proposed) kind.append("proposed ", actButton("confirm", point.level, "Confirm"));
-    else kind.textContent = "set";
-    kind.className = point.proposed ? "proposed" : "";
-    const doing = document.createElement("td");
-    doing.append(actButton("delete", point.level, "✕"));
-    row.append(head, kind, doing);
-    return row;
-  });
-  $("points").replaceChildren(...rows);
-  const warnings = [];
-  if (list.proposedCount > 0) {
-    warnings.push(
-      list.proposedCount === 1
-        ? "One point is proposed and not confirmed. It is saved as a proposal and not used."
-        : `${list.proposedCount} points are proposed and not confirmed. They are saved as proposals and not used.`,
-    );
-  }
-  const wrong = list.outOfOrder();
-  if (wrong.length > 0) warnings.push(`${wrong.join(", ")}: does not lie below the level above it. Check the names.`);
-  $("warnings").textContent = warnings.join(" ");
-  $("save").disabled = list.points.length === 0;
-  $("undo").disabled = list.past.length === 0;
-  $("redo").disabled = list.future.length === 0;
+// Zoom about a voxel that stays where it is seen, else about the crosshair.
+function zoomBy(by, about = state.cross) {
+  const next = Math.min(ZOOMS.length - 1, Math.max(0, state.zoom + by));
+  if (by < 0 && views.every((view) => view.scaleAt(ZOOMS[state.zoom]) <= view.whole)) return;
+  const ratio = ZOOMS[state.zoom] / ZOOMS[next];
+  state.centre = about.map((c, axis) => c + (state.centre[axis] - c) * ratio);
+  state.zoom = next;
+  redraw();
 }
 
 function readOut(voxel) {
-  const inside = clamp(voxel).map((c, axis) => Math.min(size[axis] - 1, Math.max(0, Math.round(c))));
-  const [x, y, z] = PickPoints.toWorld(page.affine, clamp(voxel));
-  const hu = state.volume === null ? "" : page.hu_of_code[state.volume[inside[0] + size[0] * (inside[1] + size[1] * inside[2])]];
+  if (!isInside(voxel) || state.volume === null) {
+    $("readout").textContent = "outside the image";
+    return;
+  }
+  const [i, j, k] = clamp(voxel).map(Math.round);
+  const [x, y, z] = PickPoints.toWorld(page.affine, voxel);
+  const hu = page.hu_of_code[state.volume[i + size[0] * (j + size[1] * k)]];
   $("readout").textContent = `${x.toFixed(1)}, ${y.toFixed(1)}, ${z.toFixed(1)} mm RAS, about ${hu} HU`;
 }
 
@@ -399,145 +381,9 @@ function redraw() {
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    follow();
     views.forEach((view) => view.draw());
     readOut(state.cross);
   });
 }
 
-function say(words) {
-  $("status").textContent = words;
-}
-
-// Kept in this browser, so that a reload loses nothing; only levels and coordinates.
-const STORE = `endplate-points-${page.ct_fingerprint}`;
-function keep() {
-  try {
-    localStorage.setItem(STORE, JSON.stringify(list.toDocument()));
-  } catch {
-    return; // no storage here: the file is the only place
-  }
-}
-
-function restore() {
-  let kept = null;
-  try {
-    kept = JSON.parse(localStorage.getItem(STORE));
-  } catch {
-    return false;
-  }
-  if (kept === null || kept.points?.length === 0 || list.load(kept) !== null) return false;
-  list.past = [];
-  return true;
-}
-
-function save() {
-  const text = `${JSON.stringify(list.toDocument(), null, 1)}\n`;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = "points.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  state.saved = true;
-  say("Saved as points.json in your downloads. Next: endplate label CT --points points.json --out labels.nii.gz");
-}
-
-async function load(file) {
-  let why = "This is no points file of this page.";
-  try {
-    why = list.load(JSON.parse(await file.text()));
-  } catch {
-    why = "The file is not JSON.";
-  }
-  say(why ?? "Points loaded.");
-  if (why === null) {
-    state.level = list.nextLevel() ?? state.level;
-    changed();
-  }
-}
-
-function chooseWindow(at) {
-  state.window = page.windows[at].range;
-  state.greys = PickPoints.greys(page.hu_of_code, state.window);
-  document.querySelectorAll("[data-window]").forEach((button) => {
-    button.setAttribute("aria-pressed", String(Number(button.dataset.window) === at));
-  });
-  redraw();
-}
-
-function stepLevel(by) {
-  const at = page.levels.indexOf(state.level) + by;
-  state.level = page.levels[Math.min(page.levels.length - 1, Math.max(0, at))];
-  $("level").value = state.level;
-  say(`Level: ${state.level}`);
-}
-
-function onKey(event) {
-  const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(event.target.tagName) && event.target.type !== "range";
-  const command = event.ctrlKey || event.metaKey;
-  const key = event.key.toLowerCase();
-  if (command && key === "z") { event.preventDefault(); travel(!event.shiftKey); }
-  else if (command && key === "y") { event.preventDefault(); travel(false); }
-  else if (command && key === "s") { event.preventDefault(); if (list.points.length > 0) save(); }
-  else if (typing || command || event.altKey) return;
-  else if (["1", "2", "3"].includes(key)) chooseWindow(Number(key) - 1);
-  else if (key === "[") stepLevel(-1);
-  else if (key === "]") stepLevel(1);
-  else if (key === "+" || key === "=") zoomBy(1);
-  else if (key === "-") zoomBy(-1);
-  else if ((key === "delete" || key === "backspace") && state.selected !== null && list.get(state.selected)) {
-    event.preventDefault();
-    act("delete", state.selected);
-  }
-}
-
-async function unpack() {
-  const packed = Uint8Array.from(atob($("planes").textContent.trim()), (c) => c.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  if (bytes.length !== size[0] * size[1] * size[2]) throw new Error("the images are not whole");
-  return PickPoints.fromDifferences(bytes, size[0]);
-}
-
 const views = VIEWS.map((view) => new View(view));
-
-async function begin() {
-  for (const level of page.levels) $("level").append(new Option(level, level));
-  $("level").addEventListener("change", () => { state.level = $("level").value; });
-  document.querySelectorAll("[data-window]").forEach((button) => {
-    button.addEventListener("click", () => chooseWindow(Number(button.dataset.window)));
-  });
-  $("undo").addEventListener("click", () => travel(true));
-  $("redo").addEventListener("click", () => travel(false));
-  $("zoom-in").addEventListener("click", () => zoomBy(1));
-  $("zoom-out").addEventListener("click", () => zoomBy(-1));
-  $("save").addEventListener("click", save);
-  $("load").addEventListener("change", () => {
-    if ($("load").files.length > 0) load($("load").files[0]);
-    $("load").value = "";
-  });
-  document.addEventListener("keydown", onKey);
-  window.addEventListener("resize", redraw);
-  window.addEventListener("beforeunload", (event) => { if (!state.saved) event.preventDefault(); });
-  try {
-    state.volume = await unpack();
-  } catch {
-    say("The images cannot be shown: this browser is too old, or the file is not whole. Use a current browser.");
-    return;
-  }
-  chooseWindow(0);
-  const restored = page.points.length === 0 && restore();
-  if (page.points.length > 0) {
-    list.load({ schema: "endplate/points/1", frame: "RAS", unit: "mm", ct_fingerprint: page.ct_fingerprint, points: page.points });
-    list.past = [];
-  }
-  if (list.points.length > 0) {
-    state.level = list.nextLevel() ?? state.level;
-    jumpTo(list.ordered()[Math.floor(list.points.length / 2)].level);
-  }
-  say(restored ? "Your points of last time are here again." : "Choose the level, then click in the middle of its vertebral body.");
-  changed();
-  document.body.dataset.ready = "true";
-}
-
-begin();
