@@ -64,6 +64,7 @@ def test_labels_from_points(cli: Cli, phantom_files: Any, tmp_path: Path) -> Non
     assert all(0 < level["quality"] <= 1 and level["label_error_mm"] > 0 for level in found["levels"])
     assert found["files"] == ["labels.seg.nrrd", "labels.seg.nrrd.origin.json", "parts.nii.gz"]
     assert found["made_by"] == "clicks"
+    assert "Checked against the scan:" in found["counted_how"]
     labels = read_labels(out, image=ct)
     truth = read_labels(phantom_files.labels, image=ct)
     for level in words:
@@ -112,6 +113,7 @@ def test_a_map_alone_is_written_in_another_form(cli: Cli, phantom_files: Any, tm
     assert document(said)["origin"]["ct_fingerprint"] is None
     image = read_grid(phantom_files.labels)
     assert np.array_equal(read_labels(out, image=image).data, image.data)
+    assert "levels-not-counted" in {told["code"] for told in document(said)["findings"]}
 
 
 def test_a_map_of_no_spine_is_refused_with_its_document(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:

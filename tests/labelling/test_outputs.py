@@ -29,9 +29,11 @@ from endplate.imaging.levels import VERSE_IDS
 from endplate.imaging.organ_map import ORGAN_IDS, OrganMap
 from endplate.imaging.organs import read_organs
 from endplate.imaging.read import read_grid, read_image
-from endplate.imaging.volume import Volume
+from endplate.imaging.volume import LabelMap, Volume
 from endplate.imaging.write import write_nifti
 from endplate.labelling.outputs import form_of, write_labels, write_organs, write_subregions
+from endplate.labelling.outputs_document import Labelled, document_of
+from endplate.labelling.outputs_names import check_sizes, with_counting
 from endplate.labelling.outputs_targets import check_free
 from endplate.planning.label_trust import rules_for_labels, stated_error_mm, trust_findings
 from endplate.planning.rules import load_rules
@@ -391,3 +393,33 @@ def test_two_outputs_are_two_files(tmp_path: Path) -> None:
         with pytest.raises(EndplateError) as caught:
             check_free([one, other], force=True)
         assert (caught.value.code, caught.value.exit_code) == ("outputs-same", 2)
+
+
+def named(names: dict[str, str], *, body_only: bool = False) -> LabelMap:
+    """A usual spine whose levels carry other names."""
+    drawn = spine("LPS", tuple(names))
+    ids = np.zeros_like(drawn.data)
+    for level, name in names.items():
+        ids[drawn.data == VERSE_IDS[level]] = VERSE_IDS[name]
+    return LabelMap(replace(drawn, data=ids), "verse", body_only, "As drawn.")
+
+
+def test_a_size_that_does_not_fit_the_name_is_told() -> None:
+    def doubted(labels: LabelMap) -> list[str | None]:
+        return [found.level for found in check_sizes(labels)]
+
+    assert doubted(named({"T12": "T12", "L1": "L1", "L2": "L2"})) == []
+    assert doubted(named({"L1": "T4"})) == ["T4"]
+    assert doubted(named({"T12": "T2", "L1": "T3", "L2": "T4"})) == ["T2", "T3", "T4"]
+    assert doubted(named({"T5": "L3"})) == ["L3"]
+    assert doubted(named({"L1": "T4"}, body_only=True)) == []
+    assert check_sizes(named({"L1": "T4"}), {"T4"}) == ()
+    document = document_of(Labelled(named({"L1": "T4"}), LabelOrigin(made_by="clicks")))
+    assert [found.code for found in document.levels[0].findings] == ["labels-size-not-of-name"]
+
+
+def test_names_are_counted_against_the_sacrum() -> None:
+    labels = named({level: level for level in ("T12", "L1", "L2", "L3", "L4", "S1")})
+    counted = with_counting(labels, None)
+    assert counted.counted_how.startswith("As drawn. Checked against the scan:")
+    assert np.array_equal(counted.data, labels.data)

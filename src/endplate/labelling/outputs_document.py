@@ -19,6 +19,7 @@ from endplate.imaging.spine_chain import chain_of
 from endplate.imaging.volume import LabelMap, Volume
 from endplate.labelling.mending import Mended, Mending, levels_in, mend, shifted_names
 from endplate.labelling.mending_checks import check_map, check_merge, is_refused
+from endplate.labelling.outputs_names import check_sizes
 from endplate.sources import Finding, finding
 
 
@@ -196,7 +197,9 @@ def document_of(made: Labelled, refused_code: str = "labels-refused") -> LabelDo
         for n, stat in measure_labels(made.volume.data, made.volume.affine).items()
         if n in LEVEL_OF_ID
     }
-    found = tuple(dict.fromkeys((*made.volume.findings, *check_map(made.volume))))
+    of_map = check_map(made.volume)
+    sizes = check_sizes(made.labels, {each.level for each in of_map if each.level is not None})
+    found = tuple(dict.fromkeys((*made.volume.findings, *of_map, *sizes)))
     levels = []
     for level in sorted(stats, key=order):
         known = made.origin.of_level(level) or LevelOrigin(level=level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -209,6 +210,7 @@ def _labels(
     from endplate.imaging.dicom_reference import source_series
     from endplate.labelling import outputs as files
     from endplate.labelling.outputs_document import document_of, empty_document, with_mending
+    from endplate.labelling.outputs_names import with_counting
     from endplate.labelling.outputs_targets import check_free, files_of
 
     out, subregions, organs = outputs
@@ -233,6 +235,7 @@ def _labels(
             tell("Reading the CT", "", 1.0)
         try:
             made = with_mending(make_labels(wanted, image, manner, tell), mending)
+            made = replace(made, labels=with_counting(made.labels, image, made.organs))
         except QualityGateError as error:
             error.document = error.document or empty_document(wanted.made_by, error.code)
             raise
