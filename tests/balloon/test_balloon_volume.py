@@ -132,6 +132,15 @@ def test_cement_finds_what_recoil_leaves_and_deflation_moves_no_wall_of_it(full:
     assert document(site, deflate(site, deflate(site, state, "left"), "right")).opened_ml == told.opened_ml
 
 
+def test_closed_balloons_keep_their_volume_where_the_height_is_bound() -> None:
+    low = drum(lost_mm=(0.0, 0.0, 0.0))
+    site = prepare(replace(low, shape="crush", loss=0.3), pair(), plain(step_ml=1.0))
+    state = inflate_all(site, {"left": 2.0, "right": 2.0}, deflated=False)
+    assert (state.lifted.lines_mm <= site.room.left_mm + 1e-9).all()
+    assert state.lifted.lines_mm.max() == pytest.approx(0.5, abs=0.02)
+    assert state.room_ml(low.voxel_ml) == pytest.approx(state.volumes_ml, abs=LEAST_ML)
+
+
 def test_whole_endplates_open_nothing(loose: Bone) -> None:
     site = prepare(loose, pair(), plain(step_ml=1.0, crack=False))
     state = inflate_all(site, {"left": 1.0, "right": 1.0})

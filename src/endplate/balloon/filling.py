@@ -50,11 +50,14 @@ class Filled:
     findings: tuple[Finding, ...]
 
 
-def filled(site: Site, state: State, place: int, aim_ml: float, limit_mpa: float) -> Filled:
+def filled(
+    site: Site, state: State, place: int, aim_ml: float, limit_mpa: float, *, through_walls: bool
+) -> Filled:
     """Fill one balloon to a volume or a limit of pressure.
 
     Bone is swept in turns, from below: after each the body is solved anew, and what its walls gave way counts. In the
-    end the pressure is that of the bone that was crushed, or as much less as the volume asks for.
+    end the pressure is that of the bone that was crushed, or as much less as the volume asks for. ``through_walls``:
+    the shell may be taken where it gives way first.
     """
     bone, told = site.bone, dict[Finding, None]()
     channel = folded(bone, site.tamps[place]) & ~others(state, place)
@@ -74,7 +77,7 @@ def filled(site: Site, state: State, place: int, aim_ml: float, limit_mpa: float
             others(after, place),
             count * bone.voxel_ml + share * max(short_ml, 0.0),
             limit_mpa,
-            through_walls="wall contact" not in site.options.heed,
+            through_walls=through_walls,
         )
         taken = int(np.count_nonzero(growth.cavity)) - count
         crushed, work = crushed + taken, work + growth.pressure_mpa * taken
@@ -102,13 +105,14 @@ def crushed_on(site: Site, state: State, place: int, limit_mpa: float) -> Filled
     """The other balloons after one was filled: closed, and left short of room by it, they crush bone too.
 
     That is so where the expected height holds the endplates back and the load on them shifts from balloon to balloon.
+    They keep off the shell: only the balloon that is being filled breaks a wall.
     """
     told, bone = dict[Finding, None](), site.bone
     for other, volume_ml in enumerate(state.volumes_ml):
         short_ml = volume_ml - float(state.room_ml(bone.voxel_ml)[other])
         if other == place or volume_ml == 0.0 or short_ml <= _least_ml(site):
             continue
-        done = filled(site, state, other, volume_ml, limit_mpa)
+        done = filled(site, state, other, volume_ml, limit_mpa, through_walls=False)
         state = done.state
         told.update(dict.fromkeys(done.findings))
     return Filled(state, False, False, tuple(told))

@@ -23,7 +23,7 @@ def one_step(site: Site, state: State, place: int, volume_ml: float) -> tuple[St
     limit = burst_factor * device.rated_pressure_mpa
     if "rated pressure" in own.heed:
         limit = device.rated_pressure_mpa
-    done = filled(site, state, place, aim, limit)
+    done = filled(site, state, place, aim, limit, through_walls="wall contact" not in own.heed)
     held = aim
     if done.limited or done.breached:
         held = max(float(done.state.room_ml(site.bone.voxel_ml)[place]), state.volumes_ml[place])
