@@ -112,7 +112,7 @@ def a_spine(shape: tuple[int, int, int] = (150, 120, 30)) -> np.ndarray:
         hu[far < inner] = 140.0 if behind == 0.0 else 20.0
     for side in (15, 285):
         hu[disc((side, 120), 14)] = 900.0
-        hu[disc((side, 120), 9)] = 60.0  # marrow of an arm
+        hu[disc((side, 120), 8)] = 60.0  # marrow of an arm
     hu[:, 1:3] = 500.0  # table
     return hu
 
@@ -272,7 +272,7 @@ ACTIONS = """
   const last = { level: state.level, shown: $("level").value };
   click(coronal, [9, 12, 15]); await frame();
   last.kept = list.points.length === had + 1 && /No level is chosen/.test(words());
-  list.remove("L5"); zoomBy(-1); await frame();
+  list.remove("L5"); changed(); await frame();
   const result = { first, afterTwo, shiftOnly, moved, soft, deleted, slice,
     outside, air, dragged, last, rows: $("points").rows.length,
     next, byte, length: state.volume.length, document: list.toDocument() };

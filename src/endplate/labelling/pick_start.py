@@ -1,7 +1,7 @@
 """Where the pick page opens: a place in the spine, found by how bone surrounds soft tissue in axial planes.
 
-The canal and the spongy bone of a body have bone round them on all sides, plane after plane. A table, ribs, a vessel
-full of contrast and the heart do not. The place serves to begin with and for nothing else.
+The canal has bone round it on all sides, plane after plane; a table, ribs, a vessel full of contrast and the heart have
+nothing such. The bodies stand in front of it. The place serves to begin with and for nothing else.
 """
 
 from __future__ import annotations
@@ -18,17 +18,14 @@ GRID_MM = 3.0
 PLANES_MM = 5.0
 """Distance of the planes that are searched."""
 
-BONE_HU = (180.0, 300.0, 420.0)
-"""Shells of weak, usual and dense bone, after voxels were joined to the grid."""
+BONE_HU = 180.0
+"""Bone after voxels were joined to the grid."""
 
-SOFT_HU = -150.0
-"""Fat in the canal, soft tissue and spongy bone are above."""
-
-BRIGHTER_HU = 80.0
-"""By so much a shell is brighter than what it surrounds; within a heart full of contrast nothing is."""
+SOFT_HU = (-150.0, 100.0)
+"""The canal and the fat in it: what bone surrounds there. Contrast in a heart or vessel is above."""
 
 REACH_MM = 27.0
-"""Half the width of a lumbar body: bone is met within it."""
+"""Bone is met within it: the half of a wide canal, or of a body without spongy bone."""
 
 RAYS = 16
 """Directions in which bone is looked for."""
@@ -42,8 +39,8 @@ BLUR_MM = 9.0
 NEAR_MM = 40.0
 """How far the spine may stand aside from its usual column at one height."""
 
-FORWARD_MM = 19.0
-"""From the middle of body and canal together to the middle of the body."""
+FORWARD_MM = 22.0
+"""From the middle of the canal to the middle of the body; less than usual, as marrow without bone counts as canal."""
 
 SLAB_MM = 12.0
 """Planes round the middle that are joined for its place."""
@@ -73,13 +70,14 @@ def spine_start(
     sizes = np.asarray(spacing_mm) * steps
     round_it = surrounded(coarse, float(np.mean(sizes[:2])))
     blur = BLUR_MM / sizes[:2]
-    column = gaussian_filter(round_it.sum(axis=2), blur) * _behind(coarse)
+    likely = _likely(coarse)
+    column = gaussian_filter(round_it.sum(axis=2), blur) * likely
     if column.max() <= 0.0:
         return middle[0], middle[1], middle[2]
     i = int(np.unravel_index(int(column.argmax()), column.shape)[0])
     # Planes near half height count most; the spine's own bow is followed there.
     planes = gaussian_filter1d(round_it, SLAB_MM / sizes[2], axis=2)[:, :, coarse.shape[2] // 2]
-    here = gaussian_filter(planes, blur) * _behind(coarse)
+    here = gaussian_filter(planes, blur) * likely
     far = np.abs(np.arange(here.shape[0]) - i) * sizes[0] > NEAR_MM
     here[far] = 0.0
     at = np.unravel_index(int((here if here.max() > 0.0 else column).argmax()), here.shape)
@@ -88,16 +86,8 @@ def spine_start(
 
 
 def surrounded(hu: NDArray[np.float32], pixel_mm: float) -> NDArray[np.float32]:
-    """1 where soft tissue or spongy bone has brighter bone round it in its axial plane, else 0; shape of ``hu``."""
-    inside = np.zeros(hu.shape, dtype=np.bool_)
-    for least in BONE_HU:
-        held = (hu > SOFT_HU) & (hu < least - BRIGHTER_HU)
-        inside |= held & (_met(hu > least, pixel_mm) >= MET * RAYS)
-    return inside.astype(np.float32)
-
-
-def _met(bone: NDArray[np.bool_], pixel_mm: float) -> NDArray[np.uint8]:
-    """In how many directions bone is met within reach."""
+    """1 where soft tissue has bone round it in its axial plane, else 0; shape of ``hu``."""
+    bone = hu > BONE_HU
     met = np.zeros(bone.shape, dtype=np.uint8)
     reach = max(1, round(REACH_MM / pixel_mm))
     for turn in 2.0 * np.pi * np.arange(RAYS) / RAYS:
@@ -106,7 +96,8 @@ def _met(bone: NDArray[np.bool_], pixel_mm: float) -> NDArray[np.uint8]:
         for di, dj in steps:
             _or_shifted(hit, bone, di, dj)
         met += hit
-    return met
+    inside = (met >= MET * RAYS) & (hu > SOFT_HU[0]) & (hu < SOFT_HU[1])
+    return inside.astype(np.float32)
 
 
 def _or_shifted(into: NDArray[np.bool_], bone: NDArray[np.bool_], di: int, dj: int) -> None:
@@ -128,12 +119,23 @@ def _joined(codes: NDArray[np.uint8], hu_of_code: FloatArray, steps: list[int]) 
     return means
 
 
-def _behind(hu: NDArray[np.float32]) -> FloatArray:
-    """Weights along A: 1 in the back half of what is no air, less toward the front; shape (1, A)."""
-    body = np.flatnonzero((hu > SOFT_HU).mean(axis=(0, 2)) > 0.05)
-    back, front = (int(body[0]), int(body[-1])) if body.size else (0, hu.shape[1] - 1)
-    share = (np.arange(hu.shape[1]) - back) / max(1, front - back)
-    return np.clip(1.5 - share, 0.25, 1.0)[None]
+def _likely(hu: NDArray[np.float32]) -> FloatArray:
+    """Weights in the plane: 1 at the middle and the back of what is no air, less at the sides and in front."""
+    across, along = (_share(hu, axis) for axis in (0, 1))
+    aside = np.abs(across - 0.5)
+    weights: FloatArray = (
+        np.clip(1.5 - 2.0 * aside, 0.1, 1.0)[:, None] * np.clip(1.5 - along, 0.25, 1.0)[None]
+    )
+    return weights
+
+
+def _share(hu: NDArray[np.float32], axis: int) -> FloatArray:
+    """Places along an axis as shares of the extent of what is no air, 0 where the axis begins."""
+    others = tuple(other for other in range(3) if other != axis)
+    body = np.flatnonzero((hu > SOFT_HU[0]).mean(axis=others) > 0.05)
+    first, last = (int(body[0]), int(body[-1])) if body.size else (0, hu.shape[axis] - 1)
+    share: FloatArray = (np.arange(hu.shape[axis]) - first) / max(1, last - first)
+    return share
 
 
 def _fine(at: int, step: int, size: int) -> float:
