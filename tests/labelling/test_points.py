@@ -218,16 +218,65 @@ def test_slicer_point_lists_state_their_frame(tmp_path: Path, frame: str | None)
         ([1, 2], "points-file-unknown"),
         ([{"format": "docker"}, {"label": 20, "X": 1, "Y": 1, "Z": 1}], "file-unreadable"),
         ([{"direction": ["P", "P", "R"]}], "file-unreadable"),
-        ([{"direction": ["P", "I", "R"]}, {"label": 20, "X": "a", "Y": 1, "Z": 1}], "path-point-broken"),
+        ([{"direction": ["P", "I", "R"]}, {"label": 20, "X": "a", "Y": 1, "Z": 1}], "points-place-broken"),
         ({"schema": "endplate/points/1", "points": 3}, "file-unreadable"),
         ({"schema": "endplate/points/2"}, "file-unreadable"),
         ({"markups": [{"type": "Line"}]}, "points-file-unknown"),
         (markups("LPS", "F-1"), "point-level-unknown"),
-        (markups("XYZ"), "path-frame-unknown"),
+        (markups("XYZ"), "points-frame-unknown"),
     ],
 )
 def test_files_that_cannot_be_used_are_told(tmp_path: Path, document: Any, code: str) -> None:
     assert refusal(read_points, saved(tmp_path, document), CT).code == code
+
+
+def fcsv(frame: str | None, label: str = "L3", *, columns: bool = True, place: Any = None) -> str:
+    spot = MIDDLE * ([-1, -1, 1] if frame in ("1", "LPS") else [1, 1, 1]) if place is None else place
+    x, y, z = (str(c) for c in spot)
+    head = "# Markups fiducial file version = 4.11\n"
+    head += "" if frame is None else f"# CoordinateSystem = {frame}\n"
+    head += "# columns = id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID\n" if columns else ""
+    return head + f'1,{x},{y},{z},0,0,0,1,1,1,0,{label},"one, two",vtkMRMLScalarVolumeNode1,2,0\n'
+
+
+@pytest.mark.parametrize("frame", ["0", "RAS", "1", "LPS", None])
+@pytest.mark.parametrize("name", ["list.fcsv", "list.csv"])
+def test_older_slicer_point_lists(tmp_path: Path, frame: str | None, name: str) -> None:
+    path = tmp_path / name
+    path.write_text(fcsv(frame, columns=name == "list.fcsv"), "utf-8")
+    points = read_points(path, CT)
+    assert ([seed.level for seed in points.seeds], points.source) == (["L3"], "the Slicer point list")
+    assert np.abs(points.seeds[0].ras_mm - MIDDLE).max() < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (fcsv("0", "F-1"), "point-level-unknown"),
+        (fcsv("2"), "points-frame-unknown"),
+        (fcsv("0", place=("1", "nan", "3")), "points-place-broken"),
+        (fcsv("0", place=("1", "", "3")), "points-place-broken"),
+        ("# columns = id,label\n1,L3\n", "file-unreadable"),
+    ],
+)
+def test_broken_slicer_lists_are_told(tmp_path: Path, text: str, code: str) -> None:
+    path = tmp_path / "list.fcsv"
+    path.write_text(text, "utf-8")
+    error = refusal(read_points, path, CT)
+    assert error.code == code
+    assert "path" not in error.do
+    if code == "point-level-unknown":
+        assert "'F-1'" in error.what
+        assert "Rename" in error.do
+
+
+def test_a_broken_point_has_a_remedy_of_points(tmp_path: Path) -> None:
+    document = [{"direction": ["P", "I", "R"]}, {"label": 20, "X": "a", "Y": 1, "Z": 1}]
+    error = refusal(read_points, saved(tmp_path, document), CT)
+    assert "The point of L1" in error.what
+    assert "needle" not in error.do
+    assert "path" not in error.do
+    assert "'F-1'" in refusal(read_points, saved(tmp_path, markups("LPS", "F-1")), CT).what
 
 
 def test_missing_and_broken_files(tmp_path: Path) -> None:

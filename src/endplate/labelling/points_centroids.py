@@ -13,12 +13,12 @@ import numpy as np
 from endplate.errors import InputError
 from endplate.imaging.geometry import LPS_FROM_RAS, FloatArray, apply_affine
 from endplate.imaging.levels import LEVEL_OF_ID, VERSE_IDS
-from endplate.imaging.lines import point_ras_mm
 from endplate.imaging.poi import LABEL_MAX
 from endplate.imaging.refusals import file_unreadable
 from endplate.imaging.stored import placed
 from endplate.imaging.volume import Volume
 from endplate.labelling.model import Seed
+from endplate.labelling.points_places import place_ras_mm
 
 KIND = "centroid file"
 
@@ -43,14 +43,14 @@ def centroid_seeds(document: Sequence[Any], image: Volume) -> tuple[Seed, ...]:
     Raises
     ------
     InputError
-        ``file-unreadable``, ``path-point-broken``.
+        ``file-unreadable``, ``points-place-broken``.
     """
     head = document[0]
     to_ras = _to_ras(head, image)
     seeds = []
     for level, stored in _stored(head, document[1:]):
         where = f"The point of {level}"
-        place = np.array(point_ras_mm(stored, "RAS", where), dtype=np.float64)
+        place = np.array(place_ras_mm(stored, "RAS", where), dtype=np.float64)
         seeds.append(Seed(level, apply_affine(to_ras, place)))
     return tuple(seeds)
 

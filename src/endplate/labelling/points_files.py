@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from endplate.errors import InputError, UsageError
+from endplate.errors import InputError
 from endplate.imaging.fingerprint import ct_fingerprint
-from endplate.imaging.levels import VERSE_IDS, parse_level
-from endplate.imaging.lines import frame_named, point_ras_mm
 from endplate.imaging.refusals import file_unreadable, reading
 from endplate.imaging.volume import Volume
 from endplate.imaging.write import replacing
 from endplate.labelling.model import Seed
 from endplate.labelling.points import PointSet
 from endplate.labelling.points_centroids import centroid_seeds
+from endplate.labelling.points_fcsv import fcsv_seeds, is_fcsv
+from endplate.labelling.points_places import MOST_POINTS, frame_of, level_of_point, place_ras_mm
 
 KIND = "points file"
 FILE_LIMIT_BYTES = 20_000_000
-MOST_POINTS = 500
 
 
 class _Document(BaseModel):
@@ -63,16 +62,34 @@ def read_points(path: Path, image: Volume) -> PointSet:
     Raises
     ------
     InputError
-        ``points-of-other-ct``, ``points-file-unknown``, ``points-none`` and what reading the forms refuses
-        (``file-unreadable``, ``path-point-broken``, ``path-frame-unknown``, ``point-level-unknown``, ...).
+        What :func:`open_points` refuses, ``points-of-other-ct``, and for a centroid file ``file-unreadable`` and
+        ``points-place-broken``.
     """
-    document = _json(path)
+    return open_points(path)(image)
+
+
+def open_points(path: Path) -> Callable[[Volume], PointSet]:
+    """Read a points file as far as it can be without its CT; what comes back takes the CT.
+
+    Raises
+    ------
+    InputError
+        ``file-not-found``, ``file-not-readable``, ``file-unreadable``, ``points-file-unknown``,
+        ``points-place-broken``, ``points-frame-unknown``, ``point-level-unknown``.
+    """
+    text = _text(path)
+    if is_fcsv(path.name, text):
+        listed = PointSet(fcsv_seeds(text), source="the Slicer point list")
+        return lambda _image: listed
+    document = _json(text)
     if isinstance(document, Mapping) and str(document.get("schema", "")).startswith("endplate/points/"):
-        return _own(document, image)
+        stored, points = _own(document)
+        return lambda image: _of_this_ct(stored, points, image)
     if isinstance(document, Mapping) and "markups" in document:
-        return PointSet(_markups(document["markups"]), source="the Slicer point list")
+        marked = PointSet(_markups(document["markups"]), source="the Slicer point list")
+        return lambda _image: marked
     if isinstance(document, list) and document and isinstance(document[0], Mapping):
-        return PointSet(centroid_seeds(document, image), source="the centroid file")
+        return lambda image: PointSet(centroid_seeds(document, image), source="the centroid file")
     raise _unknown()
 
 
@@ -106,11 +123,19 @@ def rounded(seed: Seed) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _own(document: Mapping[str, Any], image: Volume) -> PointSet:
+def _own(document: Mapping[str, Any]) -> tuple[PointsFile, PointSet]:
     try:
         stored = PointsFile.model_validate_json(json.dumps(document))
     except ValidationError:
         raise file_unreadable(KIND, "it is damaged, or a newer Endplate wrote it") from None
+    seeds: dict[bool, list[Seed]] = {False: [], True: []}
+    for number, point in enumerate(stored.points, start=1):
+        place = place_ras_mm(point.ras_mm, "RAS", f"Point {number} ({point.level})")
+        seeds[point.proposed].append(Seed(level_of_point(point.level, number), np.array(place)))
+    return stored, PointSet(tuple(seeds[False]), tuple(seeds[True]), "the points file")
+
+
+def _of_this_ct(stored: PointsFile, points: PointSet, image: Volume) -> PointSet:
     if stored.ct_fingerprint != ct_fingerprint(image):
         raise InputError(
             "points-of-other-ct",
@@ -118,11 +143,7 @@ def _own(document: Mapping[str, Any], image: Volume) -> PointSet:
             do="Give the CT that the points were set in, or set them again in this one "
             "(`endplate label CT --pick --out page.html`).",
         )
-    seeds: dict[bool, list[Seed]] = {False: [], True: []}
-    for number, point in enumerate(stored.points, start=1):
-        place = point_ras_mm(point.ras_mm, "RAS", f"Point {number}")
-        seeds[point.proposed].append(Seed(_level(point.level, number), np.array(place)))
-    return PointSet(tuple(seeds[False]), tuple(seeds[True]), "the points file")
+    return points
 
 
 def _markups(markups: Any) -> tuple[Seed, ...]:
@@ -133,30 +154,20 @@ def _markups(markups: Any) -> tuple[Seed, ...]:
             raise _unknown()
         if markup.get("coordinateUnits", "mm") not in ("mm", ["mm", "UCUM", "millimeter"]):
             raise _unknown()
-        frame = frame_named(markup.get("coordinateSystem"), "LPS")
+        frame = frame_of(markup.get("coordinateSystem"), "LPS")
         points = markup.get("controlPoints")
         for point in points if isinstance(points, list) else []:
             number = len(seeds) + 1
             if not isinstance(point, Mapping) or number > MOST_POINTS:
                 raise _unknown()
             if point.get("positionStatus", "defined") == "defined":
-                place = point_ras_mm(point.get("position"), frame, f"Point {number}")
-                seeds.append(Seed(_level(str(point.get("label") or ""), number), np.array(place)))
+                level = level_of_point(str(point.get("label") or ""), number)
+                place = place_ras_mm(point.get("position"), frame, f"Point {number} ({level})")
+                seeds.append(Seed(level, np.array(place)))
     return tuple(seeds)
 
 
-def _level(name: str, number: int) -> str:
-    try:
-        return parse_level(name)
-    except UsageError:
-        raise InputError(
-            "point-level-unknown",
-            f"Point {number} of the file is not named after a vertebral level.",
-            do=f"Name each point after its level: T12, L1, ... ({len(VERSE_IDS)} names, C1 to S1).",
-        ) from None
-
-
-def _json(path: Path) -> Any:
+def _text(path: Path) -> str:
     with reading(path):
         if path.is_dir():
             raise _unknown()
@@ -165,7 +176,14 @@ def _json(path: Path) -> Any:
     if len(content) > FILE_LIMIT_BYTES:
         raise _unknown()
     try:
-        return json.loads(content.decode("utf-8-sig"))
+        return content.decode("utf-8-sig")
+    except ValueError:
+        raise file_unreadable(KIND, "it is not text") from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError):
         raise file_unreadable(KIND, "it is not JSON, or it ends too early") from None
 
@@ -175,5 +193,5 @@ def _unknown() -> InputError:
         "points-file-unknown",
         "The file holds no points in a form that Endplate knows.",
         do="Give the file saved by the pick page, a VerSe or TPTBox centroid file (.json), or a point list of 3D "
-        "Slicer (.mrk.json) whose points are named after levels.",
+        "Slicer (.mrk.json, .fcsv) whose points are named after levels.",
     )
