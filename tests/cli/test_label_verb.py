@@ -290,6 +290,56 @@ def test_force_replaces_no_input(cli: Cli, phantom_files: Any, tmp_path: Path) -
     assert read_label_origin(labels) is not None
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--point", "L1:1,2"), "point-broken"),
+        (("--point", "L9:1,2,3"), "level-unknown"),
+        (("--point", "L1:1,2,3", "--point", "L1:4,5,6"), "point-level-twice"),
+        (("--point", "S1:1,2,3"), "point-level-bodiless"),
+        (("--points", "none.json"), "file-not-found"),
+        (("--points", "bad.json"), "file-unreadable"),
+        (("--points", "F-1.fcsv"), "point-level-unknown"),
+        (("--labels", "none.nii.gz"), "file-not-found"),
+        (("--segmenter", "magic"), "segmenter-unknown"),
+        (("--segmenter", "spineps"), "segmenter-missing"),
+        (("--segmenter", "totalsegmentator", "--subregions", "s.nii"), "subregions-none"),
+        (("--segmenter", "totalspineseg", "--organs", "o.nii"), "organs-none"),
+        (("--point", "L1:1,2,3", "--time-limit", "5"), "option-without-effect"),
+        (("--point", "L1:1,2,3", "--scheme", "verse"), "option-without-effect"),
+        (("--point", "L1:1,2,3", "--organs", "o.nii"), "option-without-effect"),
+        (("--labels", "l.nii", "--subregions", "s.nii"), "option-without-effect"),
+    ],
+)
+def test_a_typo_costs_no_reading_of_the_ct(
+    cli: Cli,
+    phantom_files: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: str,
+) -> None:
+    def read(*_: Any) -> None:
+        raise AssertionError("the CT was read")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("endplate.cli.label_job.read_ct", read)
+    (tmp_path / "bad.json").write_text("[{")
+    (tmp_path / "F-1.fcsv").write_text("# columns = id,x,y,z,label\n1,1,2,3,F-1\n")
+    said = cli("label", phantom_files.ct, *words, "--out", "out.nii", "--json")
+    assert json.loads(said.out)["error"]["code"] == code
+
+
+def test_options_without_effect_are_named(cli: Cli, phantom_files: Any) -> None:
+    words = ("--pick", "--drop", "L1", "--subregions", "k.nii.gz", "--out", "p.html", "--json")
+    error = json.loads(cli("label", phantom_files.ct, *words).out)["error"]
+    assert error["code"] == "option-without-effect"
+    assert "--drop and --subregions" in error["what"]
+    alone = ("label", "--labels", phantom_files.labels, "--series", "1", "--out", "l.nii", "--json")
+    assert "--series" in json.loads(cli(*alone).out)["error"]["do"]
+
+
 def test_a_ct_is_needed_for_points(cli: Cli) -> None:
     said = cli("label", "--point", "L1:1,2,3", "--out", "l.nii", "--json")
     assert json.loads(said.out)["error"]["code"] == "ct-missing"

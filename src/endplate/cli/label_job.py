@@ -4,72 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from endplate.cli.manner import Manner
-from endplate.errors import UsageError
 
 if TYPE_CHECKING:
     from endplate.case.run import Tell
-    from endplate.imaging.label_origin import MadeBy
+    from endplate.cli.label_wanted import Wanted
     from endplate.imaging.volume import Volume
     from endplate.labelling.mending import Mending
     from endplate.labelling.outputs_document import Labelled
     from endplate.labelling.points import PointSet
     from endplate.labelling.propose import Proposal
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What labels are to be made of, as the options say it."""
-
-    points: tuple[str, ...] = ()
-    points_file: Path | None = None
-    segmenter: str | None = None
-    labels: Path | None = None
-    scheme: str = "auto"
-    time_limit_min: float | None = None
-
-    @property
-    def has_points(self) -> bool:
-        """Points were given, in words or in a file."""
-        return bool(self.points) or self.points_file is not None
-
-    @property
-    def made_by(self) -> MadeBy:
-        """Of what the labels are made, in the word of their origin."""
-        if self.segmenter is not None:
-            return "segmenter"
-        return "given" if self.labels is not None else "clicks"
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What is read beside the CT."""
-        return tuple(path for path in (self.points_file, self.labels) if path is not None)
-
-    def check(self, *, pick: bool, propose: bool, has_ct: bool) -> None:
-        """Refuse options that contradict each other or leave too much open.
-
-        Raises
-        ------
-        UsageError
-            ``label-source``, ``ct-missing``, ``time-limit``.
-        """
-        sources = [self.has_points, self.segmenter is not None, self.labels is not None]
-        no_source = not any(sources) and (propose or not pick)
-        if sum(sources) > 1 or no_source or ((pick or propose) and not self.has_points and any(sources)):
-            raise UsageError(
-                "label-source",
-                "Say what the labels are to be made of: one of points, a segmenter, or a label map to mend.",
-                do="Give --point LEVEL:X,Y,Z (or --points FILE), --segmenter NAME, or --labels FILE. Without any of "
-                "these, begin with the pick page: endplate label CT --pick --out page.html",
-            )
-        if not has_ct and self.labels is None:
-            raise UsageError("ct-missing", "No CT was given.", do="Name the CT: endplate label CT ...")
-        if self.time_limit_min is not None and not 0 < self.time_limit_min < 1e5:
-            raise UsageError("time-limit", "The time limit is no time.", do="Give minutes: --time-limit 60")
 
 
 def read_ct(path: Path, series: str | None) -> Volume:

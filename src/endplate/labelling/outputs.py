@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -62,17 +63,24 @@ def check_parts(made: Labelled, *, subregions: bool, organs: bool) -> None:
         ``subregions-none``, ``organs-none``.
     """
     if subregions and made.subregions is None:
-        raise UsageError(
+        raise no_part("subregions")
+    if organs and made.organs is None:
+        raise no_part("organs")
+
+
+def no_part(part: Literal["subregions", "organs"]) -> UsageError:
+    """The labels do not have a part that is to be written."""
+    if part == "subregions":
+        return UsageError(
             "subregions-none",
             "These labels do not tell body and arch apart.",
             do="Leave out --subregions; labels from points and from SPINEPS have them.",
         )
-    if organs and made.organs is None:
-        raise UsageError(
-            "organs-none",
-            "These labels name no organs.",
-            do="Leave out --organs; TotalSegmentator labels the organs that a needle keeps away from.",
-        )
+    return UsageError(
+        "organs-none",
+        "These labels name no organs.",
+        do="Leave out --organs; TotalSegmentator labels the organs that a needle keeps away from.",
+    )
 
 
 def write_labels(

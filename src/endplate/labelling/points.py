@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,30 @@ class PointSet:
     passed_over: tuple[str, ...] = ()
 
 
-def parse_point(text: str, image: Volume) -> Seed:
+@dataclass(frozen=True)
+class PointWord:
+    """A point as written on the command line, before its CT is known.
+
+    Parameters
+    ----------
+    level:
+        Its level.
+    place:
+        Three finite numbers: mm, or voxels.
+    frame:
+        One of :data:`FRAMES`.
+    """
+
+    level: str
+    place: tuple[float, float, float]
+    frame: str
+
+    def in_ct(self, image: Volume) -> Seed:
+        """The point in RAS mm."""
+        return Seed(self.level, in_ras_mm(np.array(self.place), self.frame, image))
+
+
+def parse_word(text: str) -> PointWord:
     """Return the point that a word of the command line states (``"L3:12.5,-40,310"``, see :data:`HOW`).
 
     Raises
@@ -63,12 +86,23 @@ def parse_point(text: str, image: Volume) -> Seed:
     if frame not in FRAMES:
         raise _broken(text)
     try:
-        place = np.array([float(part) for part in numbers.split(",")])
+        place = [float(part) for part in numbers.split(",")]
     except ValueError:
         raise _broken(text) from None
-    if place.shape != (3,) or not np.isfinite(place).all():
+    if len(place) != 3 or not all(math.isfinite(c) for c in place):
         raise _broken(text)
-    return Seed(parse_level(name), in_ras_mm(place, frame, image))
+    return PointWord(parse_level(name), (place[0], place[1], place[2]), frame)
+
+
+def parse_point(text: str, image: Volume) -> Seed:
+    """Return the point of a word (:func:`parse_word`) in a CT.
+
+    Raises
+    ------
+    UsageError
+        ``point-broken``, ``level-unknown``.
+    """
+    return parse_word(text).in_ct(image)
 
 
 def in_ras_mm(place: FloatArray, frame: str, image: Volume) -> FloatArray:
@@ -93,6 +127,30 @@ def without_bodiless(points: PointSet) -> PointSet:
     return PointSet(seeds, proposed, points.source, (*points.passed_over, *gone))
 
 
+def check_levels(levels: Sequence[str], source: str) -> None:
+    """Refuse levels that cannot be labelled from a point, and two points of one level.
+
+    Raises
+    ------
+    InputError
+        ``point-level-bodiless``, ``point-level-twice``.
+    """
+    bodiless = [level for level in levels if level not in clickable_levels()]
+    if bodiless:
+        raise InputError(
+            "point-level-bodiless",
+            f"{', '.join(bodiless)} cannot be labelled from a point: a body between two discs is looked for.",
+            do="Set points in C3 to L6 only; a segmenter labels atlas, axis and sacrum.",
+        )
+    twice = sorted({level for level in levels if levels.count(level) > 1}, key=order)
+    if twice:
+        raise InputError(
+            "point-level-twice",
+            f"{', '.join(twice)} has more than one point in {source}.",
+            do="Keep one point a vertebra, in the middle of its body.",
+        )
+
+
 def check_points(points: PointSet, image: Volume) -> PointSet:
     """Return the points from the head down, after looking for what no click can be.
 
@@ -102,13 +160,7 @@ def check_points(points: PointSet, image: Volume) -> PointSet:
         ``points-none``, ``points-not-confirmed``, ``point-level-bodiless``, ``point-level-twice``,
         ``point-outside-ct``, ``point-places-equal``.
     """
-    bodiless = [seed.level for seed in points.seeds if seed.level not in clickable_levels()]
-    if bodiless:
-        raise InputError(
-            "point-level-bodiless",
-            f"{', '.join(bodiless)} cannot be labelled from a point: a body between two discs is looked for.",
-            do="Set points in C3 to L6 only; a segmenter labels atlas, axis and sacrum.",
-        )
+    check_levels([seed.level for seed in points.seeds], points.source)
     if points.proposed and not points.seeds:
         raise InputError(
             "points-not-confirmed",
@@ -121,7 +173,6 @@ def check_points(points: PointSet, image: Volume) -> PointSet:
             f"There is no point in {points.source}.",
             do="Set one point in the middle of each vertebral body (`endplate label CT --pick --out page.html`).",
         )
-    _once_a_level(points)
     _apart(points.seeds)
     for seed in (*points.seeds, *points.proposed):
         _inside(seed, image)
@@ -134,17 +185,6 @@ def without_set_levels(proposed: Iterable[Seed], seeds: Iterable[Seed]) -> tuple
     """Proposals for levels that no seed has."""
     taken = {seed.level for seed in seeds}
     return tuple(seed for seed in proposed if seed.level not in taken)
-
-
-def _once_a_level(points: PointSet) -> None:
-    names = [seed.level for seed in points.seeds]
-    twice = sorted({name for name in names if names.count(name) > 1}, key=order)
-    if twice:
-        raise InputError(
-            "point-level-twice",
-            f"{', '.join(twice)} has more than one point in {points.source}.",
-            do="Keep one point a vertebra, in the middle of its body.",
-        )
 
 
 def _apart(seeds: tuple[Seed, ...]) -> None:

@@ -12,7 +12,7 @@ from endplate.cli import options
 from endplate.cli.manner import Manner
 
 if TYPE_CHECKING:
-    from endplate.cli.label_job import Wanted
+    from endplate.cli.label_wanted import Wanted
     from endplate.labelling.mending import Mending
 
 Points = Annotated[
@@ -130,13 +130,26 @@ def label(
     segmenter that is installed here (--segmenter), or from a label map to mend (--labels with --shift, --merge,
     --drop, --clean). Level names are the user's word: confirm them.
     """
-    from endplate.cli.label_job import Wanted, mending_of
+    from endplate.cli.label_job import mending_of
+    from endplate.cli.label_wanted import Wanted
     from endplate.cli.runtime import prepare
     from endplate.errors import UsageError
 
     manner = Manner(json, quiet, verbose)
     wanted = Wanted(tuple(point or ()), points, segmenter, labels, scheme, time_limit)
     wanted.check(pick=pick, propose=propose, has_ct=ct is not None)
+    asked = {
+        "--shift": shift != 0,
+        "--merge": bool(merge),
+        "--drop": bool(drop),
+        "--clean": clean,
+        "--subregions": subregions is not None,
+        "--organs": organs is not None,
+        "--time-limit": time_limit is not None,
+        "--scheme": scheme != "auto",
+        "--series": series is not None,
+    }
+    wanted.check_effect(asked, page=pick or propose, has_ct=ct is not None)
     if out is None:
         raise UsageError("out-missing", "No file was named to write.", do="Name it with --out.")
     prepare()
@@ -171,6 +184,7 @@ def _page_or_points(
     if out.suffix.lower() != suffix:
         raise UsageError("output-format", f"The {kind} is a {suffix} file.", do=f"End the name in {suffix}.")
     check_free([out], force=force, ct=ct, inputs=wanted.files)
+    wanted.look_up()
     with progress(manner) as tell:
         tell("Reading the CT", "", 0.0)
         image = read_ct(ct, series)
@@ -227,6 +241,7 @@ def _labels(
         if mending.asked and wanted.labels is not None and wanted.labels.is_file()
         else None,
     )
+    wanted.look_up(subregions=subregions is not None, organs=organs is not None)
     with progress(manner) as tell:
         image = None
         if ct is not None:

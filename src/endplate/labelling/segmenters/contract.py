@@ -43,6 +43,8 @@ class Adapter:
         Label scheme of its map, or ``"auto"`` where the file names its labels.
     install:
         How a user gets it.
+    parts:
+        What it writes beside labels: ``"subregions"``, ``"organs"``.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Adapter:
     written: Callable[[Path, Path], Written]
     scheme: str
     install: str
+    parts: frozenset[str] = frozenset()
 
     def recorded(self, *, gpu: bool) -> tuple[str, ...]:
         """The command as it is recorded: words in place of paths."""

@@ -87,6 +87,7 @@ SEGMENTERS: Mapping[str, Adapter] = MappingProxyType(
                 written=_totalsegmentator_files,
                 scheme="auto",
                 install="pip install TotalSegmentator (in an environment of its own, on the search path)",
+                parts=frozenset({"organs"}),
             ),
             Adapter(
                 name="spineps",
@@ -98,6 +99,7 @@ SEGMENTERS: Mapping[str, Adapter] = MappingProxyType(
                 written=_spineps_files,
                 scheme="spineps",
                 install="pip install spineps (in an environment of its own, on the search path)",
+                parts=frozenset({"subregions", "organs"}),
             ),
             Adapter(
                 name="totalspineseg",
@@ -138,6 +140,24 @@ def place_of(adapter: Adapter) -> Path | None:
     """Where the program is installed, ``None`` where it is not."""
     found = shutil.which(adapter.program)
     return None if found is None else Path(found)
+
+
+def installed(adapter: Adapter) -> Path:
+    """Where the program is installed.
+
+    Raises
+    ------
+    UsageError
+        ``segmenter-missing``.
+    """
+    program = place_of(adapter)
+    if program is None:
+        raise UsageError(
+            "segmenter-missing",
+            f"{adapter.title} is not installed here: there is no command {adapter.program}.",
+            do=f"{adapter.install}; or label from one click a vertebra (`endplate label CT --pick --out page.html`).",
+        )
+    return program
 
 
 def has_gpu() -> bool:

@@ -21,7 +21,7 @@ from endplate.imaging.volume import Volume
 from endplate.imaging.write import write_nifti
 from endplate.labelling.segmenters.child import Ended, Say, run_child
 from endplate.labelling.segmenters.contract import Adapter, Segmented, Written
-from endplate.labelling.segmenters.programs import has_gpu, place_of
+from endplate.labelling.segmenters.programs import has_gpu, installed
 from endplate.labelling.segmenters.version import version_of
 
 ARCH_ID, BODY_ID, CANAL_ID = 41, 49, 61
@@ -63,13 +63,7 @@ def segment(image: Volume, adapter: Adapter, *, limit_s: float, say: Say) -> Seg
     InputError
         ``segmenter-failed``, ``segmenter-too-slow``, ``segmenter-output-unusable``.
     """
-    program = place_of(adapter)
-    if program is None:
-        raise UsageError(
-            "segmenter-missing",
-            f"{adapter.title} is not installed here: there is no command {adapter.program}.",
-            do=f"{adapter.install}; or label from one click a vertebra (`endplate label CT --pick --out page.html`).",
-        )
+    program = installed(adapter)
     gpu = has_gpu()
     with tempfile.TemporaryDirectory(prefix="endplate-segment-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
