@@ -211,6 +211,8 @@ def test_a_segmenter(cli: Cli, phantom_files: Any, tmp_path: Path, monkeypatch: 
     doctor = json.loads(cli("doctor", "--json").out)
     assert doctor["segmenters"] == ["totalsegmentator"]
     assert doctor["segmenter_versions"] == {"totalsegmentator": None}
+    assert doctor["segmenters_not_starting"] == ["totalsegmentator"]  # it knows no --version and no --help
+    assert "totalsegmentator (found, does not start)" in " ".join(doctor["lines"])
     no_parts = cli(
         "label",
         phantom_files.ct,

@@ -29,7 +29,7 @@ from endplate.labelling.segmenters.child import run_child, without_paths
 from endplate.labelling.segmenters.contract import Segmented
 from endplate.labelling.segmenters.programs import SEGMENTERS, segmenter_named
 from endplate.labelling.segmenters.run import segment
-from endplate.labelling.segmenters.version import version_of
+from endplate.labelling.segmenters.version import Health, health_of, version_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the fake program is a script with a first line")
 
@@ -396,6 +396,35 @@ def test_the_version_is_asked_of_the_tool_s_own_python(tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\nexit 1\n")
     assert version_of(script, "numpy") is None
     assert version_of(tmp_path / "none", "numpy") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "health"),
+    [
+        ("echo 2.18.0", Health("2.18.0", True)),
+        ("echo 'Warning: Python 3.9 is old'; echo 2.18.0", Health("2.18.0", True)),
+        ("echo TotalSpineSeg 20260807 >&2", Health("20260807", True)),
+        ("echo usage: tool", Health(None, True)),
+        ("test $1 = --help && exit 0; echo unknown option 1.2; exit 2", Health(None, True)),
+        ("echo 2.18.0; exit 1", Health(None, False)),
+        ("sleep 60", Health(None, False)),
+    ],
+)
+def test_a_program_is_asked_whether_it_starts(tmp_path: Path, body: str, health: Health) -> None:
+    script = tmp_path / "tool"
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    limit = 0.5 if body.startswith("sleep") else 30.0
+    assert health_of(script, "no-such-distribution", limit_s=limit) == health
+
+
+def test_a_known_version_needs_no_answer_in_time(tmp_path: Path) -> None:
+    script = tmp_path / "tool"
+    script.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    assert health_of(script, "numpy", limit_s=0.5) == Health(np.__version__, None)
+    script.write_text("not a program")
+    assert health_of(script, "numpy").starts is False
 
 
 def test_a_child_s_endless_line_is_cut(tmp_path: Path) -> None:

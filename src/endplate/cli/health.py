@@ -19,6 +19,7 @@ from endplate.errors import NoSafePlanError
 
 if TYPE_CHECKING:
     from endplate.case.run import Tell
+    from endplate.labelling.segmenters.version import Health
 
 LEAST_FREE_MEMORY_GB = 2.0
 """A run of a thoracolumbar CT stays below this."""
@@ -63,7 +64,8 @@ def examine(*, compiled_s: float | None) -> dict[str, Any]:
         "sample": _has_sample(),
         "extras": {name: all(_has(module) for module in needs) for name, needs in EXTRAS.items()},
         "segmenters": list(segmenters),
-        "segmenter_versions": segmenters,
+        "segmenter_versions": {name: health.version for name, health in segmenters.items()},
+        "segmenters_not_starting": [name for name, health in segmenters.items() if health.starts is False],
         "compiled_s": compiled_s,
         "missing": missing,
     }
@@ -129,14 +131,14 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _segmenters() -> dict[str, str | None]:
-    """Version of every installed program that ``endplate label --segmenter`` can run; ``None``: it does not say."""
+def _segmenters() -> dict[str, Health]:
+    """Every installed program that ``endplate label --segmenter`` can run: its version, and whether it starts."""
     from endplate.labelling.segmenters.programs import SEGMENTERS, place_of
-    from endplate.labelling.segmenters.version import version_of
+    from endplate.labelling.segmenters.version import health_of
 
     places = {name: (place_of(adapter), adapter) for name, adapter in SEGMENTERS.items()}
     return {
-        name: version_of(place, adapter.distribution)
+        name: health_of(place, adapter.distribution)
         for name, (place, adapter) in places.items()
         if place is not None
     }
@@ -184,12 +186,19 @@ def _gigabytes(number: int) -> float:
     return round(number / 1e9, 1)
 
 
+def _segmenter_line(name: str, version: str | None, *, starts: bool) -> str:
+    if not starts:
+        return f"{name} {f'{version} ' if version else ''}(found, does not start)"
+    return f"{name} {version or '(version unknown)'}"
+
+
 def _lines(facts: dict[str, Any]) -> list[str]:
     memory, disk = facts["memory_free_gb"], facts["disk_free_gb"]
     libraries = ", ".join(f"{name} {version or 'MISSING'}" for name, version in facts["libraries"].items())
     extras = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in facts["extras"].items())
     segmenters = ", ".join(
-        f"{name} {version or '(version unknown)'}" for name, version in facts["segmenter_versions"].items()
+        _segmenter_line(name, version, starts=name not in facts["segmenters_not_starting"])
+        for name, version in facts["segmenter_versions"].items()
     )
     lines = [
         f"Endplate {facts['endplate']}, Python {facts['python']}, {facts['platform']}, {facts['cpus']} cores",

@@ -11,6 +11,7 @@ from endplate.errors import UsageError
 
 if TYPE_CHECKING:
     from endplate.imaging.label_origin import MadeBy
+    from endplate.labelling.outputs import Part
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,9 @@ class Wanted:
                 pass
         if self.segmenter is not None:
             adapter = segmenter_named(self.segmenter)
-            for part, wanted in (("subregions", subregions), ("organs", organs)):
-                if wanted and part not in adapter.parts:
+            parts: dict[Part, bool] = {"subregions": subregions, "organs": organs}
+            for part, asked in parts.items():
+                if asked and part not in adapter.parts:
                     raise no_part(part)
             installed(adapter)
 

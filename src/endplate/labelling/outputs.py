@@ -17,6 +17,9 @@ from endplate.imaging.seg_nrrd_write import write_seg_nrrd
 from endplate.imaging.volume import Volume
 from endplate.labelling.outputs_document import Labelled
 
+Part = Literal["subregions", "organs"]
+"""What may be written beside labels."""
+
 NIFTI = (".nii.gz", ".nii")
 FORMS = (*NIFTI, ".seg.nrrd", ".dcm")
 """Ends of names that say the form: NIfTI, a Slicer segmentation, a DICOM segmentation."""
@@ -68,7 +71,7 @@ def check_parts(made: Labelled, *, subregions: bool, organs: bool) -> None:
         raise no_part("organs")
 
 
-def no_part(part: Literal["subregions", "organs"]) -> UsageError:
+def no_part(part: Part) -> UsageError:
     """The labels do not have a part that is to be written."""
     if part == "subregions":
         return UsageError(
