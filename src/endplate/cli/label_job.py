@@ -78,20 +78,29 @@ def with_proposals(points: PointSet, image: Volume, tell: Tell) -> tuple[PointSe
         The points themselves cannot be used.
     """
     from endplate.labelling.model import Seed
-    from endplate.labelling.points import PointSet, without_set_levels
+    from endplate.labelling.pick_told import ToldPoints
+    from endplate.labelling.points import without_set_levels
     from endplate.labelling.propose import propose_neighbours
 
     stage = "Looking for neighbours"
     tell(stage, "", 0.0)
     reach = PROPOSED_EACH_WAY
+    ends: list[str] = []
     found = propose_neighbours(
-        image, points.seeds, above=reach, below=reach, progress=lambda what, part: tell(stage, what, part)
+        image,
+        points.seeds,
+        above=reach,
+        below=reach,
+        progress=lambda what, part: tell(stage, what, part),
+        ended=ends.append,
     )
     tell(stage, "", 1.0)
     proposed = without_set_levels((Seed(one.level, one.ras_mm) for one in found), points.seeds)
     levels = {seed.level for seed in proposed}
     kept = tuple(seed for seed in points.proposed if seed.level not in levels)
-    return PointSet(points.seeds, (*kept, *proposed), points.source, points.passed_over), found
+    told = tuple((one.level, f"{one.confidence:.0%}, {one.how}") for one in found)
+    every = (*kept, *proposed)
+    return ToldPoints(points.seeds, every, points.source, points.passed_over, told, tuple(ends)), found
 
 
 def make_labels(wanted: Wanted, image: Volume | None, manner: Manner, tell: Tell) -> Labelled:

@@ -7,7 +7,7 @@ patient, a little nearer and a little further, and judged by the surface that gr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +17,7 @@ from endplate.imaging.levels import order
 from endplate.imaging.volume import Volume
 from endplate.labelling.bodies import Grown, grow_body, quality_parts
 from endplate.labelling.model import Seed
-from endplate.labelling.seed_checks import check_seeds, doubt
+from endplate.labelling.seed_checks import CUT, check_seeds, doubt
 from endplate.labelling.seeds import (
     expected_spacing_mm,
     level_size,
@@ -40,6 +40,13 @@ STEP_TRUST = 0.92
 """Confidence that is left with every further step away from a seed."""
 
 
+NOTHING = "no body was seen there clearly enough"
+"""Said where nothing that grows looks like a body."""
+
+OUTSIDE = "the scan ends there"
+"""Said where the next body would lie outside."""
+
+
 @dataclass(frozen=True, eq=False)
 class Proposal:
     """A point for a level that the user did not click.
@@ -54,7 +61,7 @@ class Proposal:
         0–1: quality of the surface that grows there, less where the distance is unusual and with every step away from
         a seed of the user's.
     how:
-        One sentence: from what it was found.
+        One sentence: from what it was found, and why the row ends there if it does.
     findings:
         What must be confirmed.
     """
@@ -73,6 +80,7 @@ def propose_neighbours(
     above: int = 1,
     below: int = 1,
     progress: Callable[[str, float], None] | None = None,
+    ended: Callable[[str], None] | None = None,
 ) -> tuple[Proposal, ...]:
     """Propose points for levels between the seeds and next to them.
 
@@ -87,6 +95,8 @@ def propose_neighbours(
         ends.
     progress:
         Called with a level's name and the fraction done.
+    ended:
+        Called with a sentence for every place where proposing ended, and why.
 
     Returns
     -------
@@ -105,30 +115,91 @@ def propose_neighbours(
     between = [(u, lower, name) for u, lower in pairwise(row) for name in _missing(u.level, lower.level)]
     total = max(len(between) + above + below, 1)
     done = 0
-    found: list[Proposal] = []
+    found: list[_Next] = []
+    grown: list[Grown] = []
+    ends: list[str] = []
     for upper, lower, name in between:
         done += 1
         _report(progress, name, done / total)
         inner = _between(image, upper, lower, name, size)
-        if inner is not None:
+        if isinstance(inner, str):
+            ends.append(f"No point is proposed for {name}, between {upper.level} and {lower.level}: {inner}.")
+        else:
             found.append(inner)
     for sign, count, start in ((1.0, above, 0), (-1.0, below, len(row) - 1)):
-        here = grow_body(image, row[start], frames[start], size)
-        if doubt(here.signs) is not None:
+        if count < 1:
             continue
-        for step in range(count):
-            nearest = next_above(here.seed.level) if sign > 0.0 else next_below(here.seed.level)
+        first = grow_body(image, row[start], frames[start], size)
+        if doubt(first.signs) is None:
+            grown.append(first)
+
+        def tell(name: str) -> None:
+            nonlocal done
             done += 1
-            if nearest is None:
-                break
-            _report(progress, nearest, done / total)
-            following, confidence = _step(image, here, nearest, sign, size, row)
-            if following is None:
-                break
-            how = f"along the axis of {here.seed.level}, {_apart(here, following):.0f} mm away"
-            found.append(_proposal(following, confidence * STEP_TRUST**step, how))
-            here = following
-    return tuple(sorted(found, key=lambda item: order(item.level)))
+            _report(progress, name, done / total)
+
+        side, why = _side(image, first, row, sign, count, size, tell)
+        last = side[-1].grown.seed.level if side else first.seed.level
+        ends.append(f"Nothing more is proposed {'above' if sign > 0.0 else 'below'} {last}: {why}.")
+        found += [*side[:-1], *(replace(outer, end=ends[-1]) for outer in side[-1:])]
+    for sentence in ends:
+        if ended is not None:
+            ended(sentence)
+    share = _share_of_width([*grown, *(item.grown for item in found)], size)
+    return tuple(sorted((_proposal(item, share) for item in found), key=lambda item: order(item.level)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Next:
+    """A body found, how far it can be believed, from what it was found, and why it is the last if it is."""
+
+    grown: Grown
+    confidence: float
+    how: str
+    end: str | None = None
+
+
+def _side(
+    image: Volume,
+    first: Grown,
+    row: Sequence[Seed],
+    sign: float,
+    count: int,
+    scale: float,
+    tell: Callable[[str], None],
+) -> tuple[list[_Next], str]:
+    """Bodies one after the other up (sign 1) or down, and why there are no more."""
+    side: list[_Next] = []
+    here = first
+    doubted = doubt(first.signs)
+    if doubted is not None:
+        return side, f"at its own point, {doubted}"
+    while len(side) < count:
+        nearest = next_above(here.seed.level) if sign > 0.0 else next_below(here.seed.level)
+        if nearest is None:
+            return side, "it is the last level that can be found from a point"
+        tell(nearest)
+        following, confidence, why = _step(image, here, nearest, sign, scale, row)
+        if following is None:
+            return side, why
+        how = f"along the axis of {here.seed.level}, {_apart(here, following):.0f} mm away"
+        side.append(_Next(following, confidence * STEP_TRUST ** len(side), how))
+        here = following
+    return side, f"no more than {count} on a side at a time; confirm these, then propose again"
+
+
+def _share_of_width(grown: Sequence[Grown], scale: float) -> float:
+    """Width of the bodies against that usual for their names, at the size of the tables.
+
+    A size taken from the points' distances would hide what wrong names do.
+    """
+    return scale * float(np.median([body.signs.width_ratio for body in grown])) if grown else 1.0
+
+
+def _as_wide(width_mm: float) -> str:
+    """The level that is usually as wide."""
+    names: tuple[str, ...] = tuple(value("labelling.body_width_mm"))
+    return min(names, key=lambda name: abs(level_size(name).width_mm - width_mm))
 
 
 def _report(progress: Callable[[str, float], None] | None, name: str, share: float) -> None:
@@ -146,22 +217,22 @@ def _missing(upper: str, lower: str) -> list[str]:
     return names if here == lower else []
 
 
-def _between(image: Volume, upper: Seed, lower: Seed, name: str, scale: float) -> Proposal | None:
-    """A level between two seeds, at its share of their distance."""
+def _between(image: Volume, upper: Seed, lower: Seed, name: str, scale: float) -> _Next | str:
+    """A level between two seeds, at its share of their distance; in words why there is none."""
     part, whole = expected_spacing_mm(upper.level, name), expected_spacing_mm(upper.level, lower.level)
     if part is None or whole is None:
-        return None
+        return "its usual place is not known"
     line = lower.ras_mm - upper.ras_mm
     axes = Axes.from_directions(upper.ras_mm + part / whole * line, -line, [0.0, 1.0, 0.0])
-    best, confidence = _best(image, name, [(axes, 1.0)], scale)
+    best, confidence, why = _best(image, name, [(axes, 1.0)], scale)
     if best is None:
-        return None
-    return _proposal(best, confidence, f"between the points of {upper.level} and {lower.level}")
+        return why
+    return _Next(best, confidence, f"between the points of {upper.level} and {lower.level}")
 
 
 def _step(
     image: Volume, here: Grown, name: str, sign: float, scale: float, row: Sequence[Seed]
-) -> tuple[Grown | None, float]:
+) -> tuple[Grown | None, float, str]:
     """The next body up (sign 1) or down from one that was found."""
     surface = here.found.surface
     axes = surface.axes
@@ -184,27 +255,37 @@ def _step(
 
 def _best(
     image: Volume, name: str, tries: Sequence[tuple[Axes, float]], scale: float
-) -> tuple[Grown | None, float]:
-    """The best of some places, and how far it can be believed."""
+) -> tuple[Grown | None, float, str]:
+    """The best of some places, how far it can be believed, and in words why there is none."""
     best: Grown | None = None
+    reasons: list[str] = []
     most = float(value("labelling.proposal_least"))
     for axes, factor in tries:
         voxel = image.to_voxel(axes.origin_ras_mm)
         if (voxel < 0.0).any() or (voxel > np.array(image.shape) - 1.0).any():
+            reasons.append(OUTSIDE)
             continue
         first = grow_body(image, Seed(name, axes.origin_ras_mm), axes, scale)
         # Grown again from its own centre: a point at the edge of a body gives a lopsided surface.
         centre = first.found.surface.axes
         grown = grow_body(image, Seed(name, centre.origin_ras_mm), centre, scale)
-        if doubt(grown.signs) is not None:
+        why = doubt(grown.signs)
+        if why is not None:
+            reasons.append(CUT if why == CUT else f"{NOTHING} ({why})")
             continue
         quality = min(part for _, part in quality_parts(grown.signs))
         confidence = quality * (1.0 - abs(factor - 1.0))
         if confidence > most:
             best, most = grown, confidence
+        else:
+            reasons.append(NOTHING)
         if most >= GOOD:
             break
-    return best, most
+    if best is not None:
+        return best, most, ""
+    # The usual distance comes first, but a scan that ends explains what was seen at its edge.
+    edge = next((why for why in (CUT, OUTSIDE) if why in reasons), None)
+    return None, most, edge or reasons[0]
 
 
 def _apart(first: Grown, second: Grown) -> float:
@@ -213,7 +294,18 @@ def _apart(first: Grown, second: Grown) -> float:
     )
 
 
-def _proposal(grown: Grown, confidence: float, how: str) -> Proposal:
-    level = grown.seed.level
-    told = finding("point-proposed", level=level, proposed=level, how=how, confidence=confidence)
-    return Proposal(level, grown.found.surface.axes.origin_ras_mm, confidence, how, (told,))
+def _proposal(item: _Next, share: float) -> Proposal:
+    """A proposal, believed less where the bodies are ``share`` times as wide as is usual for their names."""
+    level = item.grown.seed.level
+    low, high = value("labelling.name_width")
+    fits = low <= share <= high
+    confidence = item.confidence * (1.0 if fits else float(value("labelling.name_doubt")))
+    told = [finding("point-proposed", level=level, proposed=level, how=item.how, confidence=confidence)]
+    if not fits:
+        like = _as_wide(share * level_size(level).width_mm)
+        told.append(finding("proposal-name-doubtful", level=level, share=share, like=like))
+    how = item.how
+    if item.end is not None:
+        told.append(finding("proposals-ended", level=level, why=item.end))
+        how = f"{how}. {item.end.rstrip('.')}"
+    return Proposal(level, item.grown.found.surface.axes.origin_ras_mm, confidence, how, tuple(told))
