@@ -92,13 +92,13 @@ def with_proposals(points: PointSet, image: Volume, tell: Tell) -> tuple[PointSe
         above=reach,
         below=reach,
         progress=lambda what, part: tell(stage, what, part),
-        ended=ends.append,
+        note=ends.append,
     )
     tell(stage, "", 1.0)
     proposed = without_set_levels((Seed(one.level, one.ras_mm) for one in found), points.seeds)
     levels = {seed.level for seed in proposed}
     kept = tuple(seed for seed in points.proposed if seed.level not in levels)
-    told = tuple((one.level, f"{one.confidence:.0%}, {one.how}") for one in found)
+    told = tuple((one.level, f"confidence {one.confidence:.0%}") for one in found)
     every = (*kept, *proposed)
     return ToldPoints(points.seeds, every, points.source, points.passed_over, told, tuple(ends)), found
 

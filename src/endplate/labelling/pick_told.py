@@ -16,7 +16,7 @@ class ToldPoints(PointSet):
     told:
         Level and a few words on its proposed point.
     ends:
-        Sentences: why no more points were proposed.
+        Sentences: why no more points were proposed, and what is doubtful about all.
     """
 
     told: tuple[tuple[str, str], ...] = ()

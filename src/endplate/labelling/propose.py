@@ -80,7 +80,7 @@ def propose_neighbours(
     above: int = 1,
     below: int = 1,
     progress: Callable[[str, float], None] | None = None,
-    ended: Callable[[str], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> tuple[Proposal, ...]:
     """Propose points for levels between the seeds and next to them.
 
@@ -95,8 +95,8 @@ def propose_neighbours(
         ends.
     progress:
         Called with a level's name and the fraction done.
-    ended:
-        Called with a sentence for every place where proposing ended, and why.
+    note:
+        Called with a sentence where names are doubted, and one for every place where proposing ended, and why.
 
     Returns
     -------
@@ -142,10 +142,11 @@ def propose_neighbours(
         last = side[-1].grown.seed.level if side else first.seed.level
         ends.append(f"Nothing more is proposed {'above' if sign > 0.0 else 'below'} {last}: {why}.")
         found += [*side[:-1], *(replace(outer, end=ends[-1]) for outer in side[-1:])]
-    for sentence in ends:
-        if ended is not None:
-            ended(sentence)
     share = _share_of_width([*grown, *(item.grown for item in found)], size)
+    doubtful = [] if not found or _fits(share) else [_name_doubt(found[0].grown.seed.level, share).text]
+    if note is not None:
+        for sentence in (*doubtful, *ends):
+            note(sentence)
     return tuple(sorted((_proposal(item, share) for item in found), key=lambda item: order(item.level)))
 
 
@@ -194,6 +195,18 @@ def _share_of_width(grown: Sequence[Grown], scale: float) -> float:
     A size taken from the points' distances would hide what wrong names do.
     """
     return scale * float(np.median([body.signs.width_ratio for body in grown])) if grown else 1.0
+
+
+def _fits(share: float) -> bool:
+    """Widths are as their names have it."""
+    low, high = value("labelling.name_width")
+    return bool(low <= share <= high)
+
+
+def _name_doubt(level: str, share: float) -> Finding:
+    """That bodies are too narrow or too wide for their names, and of which level such a body would be."""
+    like = _as_wide(share * level_size(level).width_mm)
+    return finding("proposal-name-doubtful", level=level, named=level, share=share, like=like)
 
 
 def _as_wide(width_mm: float) -> str:
@@ -297,13 +310,11 @@ def _apart(first: Grown, second: Grown) -> float:
 def _proposal(item: _Next, share: float) -> Proposal:
     """A proposal, believed less where the bodies are ``share`` times as wide as is usual for their names."""
     level = item.grown.seed.level
-    low, high = value("labelling.name_width")
-    fits = low <= share <= high
+    fits = _fits(share)
     confidence = item.confidence * (1.0 if fits else float(value("labelling.name_doubt")))
     told = [finding("point-proposed", level=level, proposed=level, how=item.how, confidence=confidence)]
     if not fits:
-        like = _as_wide(share * level_size(level).width_mm)
-        told.append(finding("proposal-name-doubtful", level=level, share=share, like=like))
+        told.append(_name_doubt(level, share))
     how = item.how
     if item.end is not None:
         told.append(finding("proposals-ended", level=level, why=item.end))

@@ -21,13 +21,12 @@ function onClick(voxel, crossOnly) {
     say("That is outside the image: nothing was set.", true);
     return;
   }
-  crossTo(voxel);
-  if (crossOnly) return;
-  if (state.level === "") {
-    say("No level is chosen: nothing was set. Choose the level first.", true);
+  if (!crossOnly && state.level !== "") {
+    setPoint(state.level, voxel, "set");
     return;
   }
-  setPoint(state.level, voxel, "set");
+  crossTo(voxel);
+  if (!crossOnly) say("No level is chosen: nothing was set. Choose the level first.", true);
 }
 
 function onMoved(level, voxel) {
@@ -41,6 +40,7 @@ function setPoint(level, voxel, what) {
     redraw();
     return;
   }
+  if (what === "set") crossTo(voxel);
   const had = list.get(level);
   list.set(level, PickPoints.toWorld(page.affine, voxel));
   state.saved = false;
@@ -144,8 +144,8 @@ function warn() {
   if (list.proposedCount > 0) {
     warnings.push(
       list.proposedCount === 1
-        ? "One point is proposed and not confirmed: it is saved as a proposal and not used."
-        : `${list.proposedCount} points are proposed and not confirmed: they are saved as proposals and not used.`,
+        ? "One point is only proposed: not used until confirmed."
+        : `${list.proposedCount} points are only proposed: not used until confirmed.`,
     );
   }
   $("warnings").textContent = warnings.join(" ");
@@ -276,7 +276,7 @@ function listen() {
     $("load").value = "";
   });
   document.addEventListener("keydown", onKey);
-  const watch = new ResizeObserver(redraw);
+  const watch = new ResizeObserver(() => views.forEach((view) => view.draw()));
   views.forEach((view) => watch.observe(view.canvas));
   window.addEventListener("beforeunload", (event) => { if (!state.saved) event.preventDefault(); });
 }

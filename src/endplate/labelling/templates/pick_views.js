@@ -5,6 +5,7 @@ const REACH_PX = 12; // how near to a point a press takes hold of it
 const DRAG_PX = 5; // a press that moves less is a click
 const NEAR_MM = 6; // points no further from the plane are drawn whole
 const SPINE_MM = 110; // so much is seen across a sagittal or coronal view at zoom 1
+const HIGH_MM = 350; // and no more than so much of a long scan along it
 const AXIAL_MM = 180; // and in an axial one
 const ZOOMS = [0.2, 0.28, 0.4, 0.55, 0.75, 1, 1.4, 2, 2.8, 4];
 const WHEEL_PX = 30; // a touchpad's way for one plane; a mouse wheel's notch is always one
@@ -59,7 +60,7 @@ class View {
   scaleAt(zoom) {
     const near = this.axis === 2
       ? Math.min(this.canvas.width, this.canvas.height) / AXIAL_MM
-      : Math.min(this.canvas.height / (size[this.up] * spacing[this.up]), this.canvas.width / SPINE_MM);
+      : Math.min(this.canvas.height / Math.min(HIGH_MM, size[this.up] * spacing[this.up]), this.canvas.width / SPINE_MM);
     return Math.max(this.whole, near * zoom);
   }
 
