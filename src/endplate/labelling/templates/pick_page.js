@@ -174,9 +174,8 @@ function restore() {
   }
   saves = Number.isInteger(kept?.saves) ? kept.saves : 0;
   if (kept?.made_with !== MADE_WITH || list.refusal(kept.document) !== null) return false;
-  if (JSON.stringify(kept.document.points) === MADE_WITH) return false;
+  if (JSON.stringify(kept.document) === JSON.stringify(list.toDocument())) return false;
   list.load(kept.document);
-  list.past = [];
   return true;
 }
 
@@ -292,18 +291,15 @@ async function begin() {
     return;
   }
   chooseWindow(0);
+  list.load({ ...list.toDocument(), points: page.points });
   const restored = restore();
-  if (!restored && page.points.length > 0) {
-    const { schema, frame, unit, ct_fingerprint } = list.toDocument();
-    list.load({ schema, frame, unit, ct_fingerprint, points: page.points });
-    list.past = [];
-  }
+  list.past = [];
   if (list.points.length > 0) {
     nextLevel();
     jumpTo(list.ordered()[Math.floor(list.points.length / 2)].level);
   }
   if (restored) say("Your points of last time are here again.");
-  else say(page.ends.length > 0 ? page.ends.join(" ") : `Choose a level. ${MIDDLE}`);
+  else say(page.ends.length > 0 ? page.ends[0] : `Choose a level. ${MIDDLE}`);
   changed();
   document.body.dataset.ready = "true";
 }
