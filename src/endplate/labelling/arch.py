@@ -53,7 +53,7 @@ class Arches:
     pedicles_mm: tuple[dict[str, tuple[float, float]], ...]
 
 
-def find_arches(image: Volume, bodies: Sequence[LabelledBody]) -> Arches:
+def find_arches(image: Volume, bodies: Sequence[LabelledBody], guards: Sequence[LabelledBody] = ()) -> Arches:
     """Find the arch of every body.
 
     Parameters
@@ -62,11 +62,13 @@ def find_arches(image: Volume, bodies: Sequence[LabelledBody]) -> Arches:
         The CT in HU.
     bodies:
         The bodies, none of which overlap.
+    guards:
+        Bodies next to them that are not labelled; they keep their arches.
     """
-    found = places(bodies)
+    found = places(bodies, guards)
     grid = _grid_round(image, found)
     values = grid.sample(np.asarray(image.data[grid.box], dtype=np.float32))
-    body = _body_numbers(grid, bodies, found)
+    body = _body_numbers(grid, (*bodies, *guards), found)
     within = body > 0
     threshold = bone_threshold_hu(values, grid.step_mm)
     share = occupancy(values, threshold)
@@ -92,7 +94,7 @@ def _grid_round(image: Volume, found: Sequence[Place]) -> WorkGrid:
     """The grid round all levels: far enough back for spinous processes, to the sides for transverse ones."""
     corners = []
     for place in found:
-        half = place.half_height_mm * (1.6 if place.known else 0.6)
+        half = place.half_height_mm * (1.6 if place.seen else 0.6)
         corners += [
             place.axes.to_world((x, y, z))
             for x in (-place.reach_mm - 10.0, place.reach_mm + 10.0)

@@ -37,7 +37,9 @@ class Place:
     pitch_mm:
         Distance to the next level's centre.
     known:
-        The body was segmented. A level that was not is there only to keep its own arch: nothing of it is labelled.
+        The body is labelled. Another level is there only to keep its own arch: nothing of it is labelled.
+    seen:
+        A body was found there; else the place is guessed.
     """
 
     level: str
@@ -49,6 +51,7 @@ class Place:
     reach_mm: float
     pitch_mm: float
     known: bool
+    seen: bool
 
     @property
     def number(self) -> int:
@@ -61,8 +64,15 @@ class Place:
         return self.axes.origin_ras_mm
 
 
-def places(bodies: Sequence[LabelledBody]) -> tuple[Place, ...]:
+def places(bodies: Sequence[LabelledBody], guards: Sequence[LabelledBody] = ()) -> tuple[Place, ...]:
     """Places of the bodies from the head down, with those of the levels between them and next to them.
+
+    Parameters
+    ----------
+    bodies:
+        The bodies that are labelled.
+    guards:
+        Bodies beyond them that are known but not labelled; where there is none the next level's place is guessed.
 
     Raises
     ------
@@ -71,15 +81,16 @@ def places(bodies: Sequence[LabelledBody]) -> tuple[Place, ...]:
     """
     if not bodies:
         raise ValueError("there is no body whose arch could be looked for")
-    own = [_place(body) for body in sorted(bodies, key=lambda body: order(body.level))]
-    own = _upright(own)
+    kept = {body.level for body in bodies}
+    whole = sorted((*bodies, *guards), key=lambda body: order(body.level))
+    own = _upright([replace(_place(body), known=body.level in kept) for body in whole])
     between: list[Place] = []
     for upper, lower in pairwise(own):
         between.append(upper)
         between += _missing(upper, lower)
     between.append(own[-1])
-    first = _beyond(own[0], own[1] if len(own) > 1 else None, up=True)
-    last = _beyond(own[-1], own[-2] if len(own) > 1 else None, up=False)
+    first = _beyond(own[0], own[1] if len(own) > 1 else None, up=True) if own[0].known else None
+    last = _beyond(own[-1], own[-2] if len(own) > 1 else None, up=False) if own[-1].known else None
     return _with_pitch([place for place in (first, *between, last) if place is not None])
 
 
@@ -112,6 +123,7 @@ def _place(body: LabelledBody) -> Place:
         float(value("labelling.transverse_reach_mm")[body.level]),
         2.0 * float(half[2]) * float(value("labelling.pitch_of_height")),
         known=True,
+        seen=True,
     )
 
 
@@ -169,4 +181,5 @@ def _shifted(place: Place, level: str, centre_ras_mm: FloatArray) -> Place:
         axes=place.axes.moved_to(centre_ras_mm),
         reach_mm=float(reach.get(level, place.reach_mm)),
         known=False,
+        seen=False,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,42 +14,14 @@ from endplate.errors import QualityGateError
 from endplate.imaging.geometry import apply_affine
 from endplate.imaging.levels import order
 from endplate.imaging.volume import Volume
-from endplate.labelling.body_quality import BodySigns, read_signs
-from endplate.labelling.drum import BodySurface, lattice, plate_lines
+from endplate.labelling.body_quality import BodySigns
+from endplate.labelling.drum import BodySurface, lattice
 from endplate.labelling.drum_kernels import paint_surface
-from endplate.labelling.edge_fit import refine_edges
-from endplate.labelling.local_field import local_field
+from endplate.labelling.growth import Grown, centred, grow_bodies, grow_body
 from endplate.labelling.model import LabelledBody, Seed
-from endplate.labelling.pedicle_roots import bridge_roots
-from endplate.labelling.plate_search import search_plates
 from endplate.labelling.seed_checks import CUT, check_seeds, doubt, where_is
-from endplate.labelling.seeds import first_drum, level_size, next_above, next_below, patient_scale, seed_axes
-from endplate.labelling.surface_search import Found, Pass, follow, refit, search
+from endplate.labelling.seeds import patient_scale, seed_axes
 from endplate.sources import Finding, finding, value
-
-PASSES = (
-    Pass(cells=12, low=0.30, high=1.80, step=0.03, side_sd=0.40, plate_sd=0.40),
-    Pass(cells=12, low=0.40, high=1.60, step=0.025, side_sd=0.30, plate_sd=0.30),
-    Pass(cells=12, low=0.50, high=1.50, step=0.02, side_sd=0.15, plate_sd=0.20),
-    Pass(cells=20, low=0.60, high=1.40, step=0.0175, side_sd=0.12, plate_sd=0.15),
-)
-"""Rounds of the search, from coarse and free to fine and close."""
-
-WALLS = Pass(cells=12, low=0.50, high=1.70, step=0.025, side_sd=0.35, plate_sd=0.10)
-"""The round that looks for the side wall again between endplates that are known."""
-
-PLATE_TURNS = 3
-"""How often both endplates are searched, the frame following them in between."""
-
-
-@dataclass(frozen=True, eq=False)
-class Grown:
-    """A surface grown from a seed, its signs, and where growing began."""
-
-    seed: Seed
-    start: Axes
-    found: Found
-    signs: BodySigns
 
 
 def segment_bodies(
@@ -84,82 +56,31 @@ def segment_bodies(
     assumed = [f"first direction: {how}"]
     if scale is None:
         assumed.append("first size: the table's")
-    grown = []
-    for number, (seed, axes) in enumerate(zip(seeds, frames, strict=True)):
-        beside = (_neighbour(seed, seeds, up=True), _neighbour(seed, seeds, up=False))
-        grown.append(grow_body(image, seed, axes, 1.0 if scale is None else scale, beside))
-        if progress is not None:
-            progress(seed.level, (number + 1) / len(seeds))
-    _refuse(image, grown)
-    bodies = [_body(image, item, tuple(assumed), told, alone=len(seeds) == 1) for item in grown]
+    size = 1.0 if scale is None else scale
+    grown = grow_bodies(image, seeds, frames, size, progress)
+    _refuse(image, grown, frames, told, size)
+    bodies = [labelled_body(image, item, tuple(assumed), told, alone=len(seeds) == 1) for item in grown]
     return _apart(bodies)
 
 
-def _neighbour(seed: Seed, seeds: Sequence[Seed], *, up: bool) -> FloatArray | None:
-    """Where the seed of the level next to one is, if it was given."""
-    name = next_above(seed.level) if up else next_below(seed.level)
-    return next((other.ras_mm for other in seeds if other.level == name), None)
-
-
-def grow_body(
-    image: Volume,
-    seed: Seed,
-    axes: Axes,
-    scale: float,
-    beside: tuple[FloatArray | None, FloatArray | None] = (None, None),
-) -> Grown:
-    """The surface of one body from its seed, a first frame, the patient's scale and the seeds above and below."""
-    start = axes
-    drum = first_drum(seed.level, scale)
-    half = np.array([drum.half_width_mm, drum.half_depth_mm, 0.5 * drum.height_mm])
-    field = local_field(image, axes, float(value("labelling.field_reach")) * half + 6.0)
-    found = search(field, axes, drum, PASSES[0])
-    for stage in PASSES[1:-1]:
-        axes, drum = refit(found, 0.8)
-        found = search(field, axes, drum, stage)
-    axes, drum = refit(found, 0.8)
-    for turn in range(PLATE_TURNS):
-        if turn == 1:
-            # In a flat body most first rays end at its endplates; with these known its walls are looked for again.
-            found = search(field, axes, drum, WALLS)
-            axes, drum = refit(found, 0.8)
-        elif turn > 1:
-            axes, drum = follow(axes, drum)
-        room = (_room(axes, half, seed.ras_mm, beside[0]), _room(axes, half, seed.ras_mm, beside[1]))
-        drum = search_plates(field, axes, drum, room)
-    found = bridge_roots(search(field, axes, drum, PASSES[-1]))
-    found = bridge_roots(refine_edges(found, field))
-    signs = read_signs(found, field, image, seed.ras_mm, level_size(seed.level), scale)
-    return Grown(seed, start, found, signs)
-
-
-def _room(
-    axes: Axes, half: FloatArray, seed_ras_mm: FloatArray, other: FloatArray | None
-) -> FloatArray | None:
-    """Height over an endplate's map of the plane that it must not pass on the way to a neighbour's seed."""
-    if other is None:
-        return None
-    normal = axes.rotation @ unit(other - seed_ras_mm)
-    share = float(value("labelling.room_share"))
-    point = axes.to_local(seed_ras_mm + share * (other - seed_ras_mm))
-    lines = plate_lines()
-    x, y = np.meshgrid(lines * half[0], lines * half[1], indexing="ij")
-    along = normal[2] if abs(normal[2]) > 0.3 else np.copysign(0.3, normal[2])
-    height: FloatArray = point[2] - (normal[0] * (x - point[0]) + normal[1] * (y - point[1])) / along
-    return height
-
-
-def _refuse(image: Volume, grown: Sequence[Grown]) -> None:
+def _refuse(
+    image: Volume, grown: Sequence[Grown], frames: Sequence[Axes], told: Sequence[Finding], scale: float
+) -> None:
     """Refuse seeds that no body was found from, and two seeds in one body, all in one message."""
-    words = []
-    for item in grown:
+    words, hints = [], []
+    for item, axes in zip(grown, frames, strict=True):
         why = doubt(item.signs)
         if why == CUT:
             words.append(f"{item.seed.level}: {why}")
         elif why is not None:
-            words.append(
-                f"{item.seed.level}: the point seems to lie {where_is(image, item.start, item.signs)} ({why})"
-            )
+            words.append(f"{item.seed.level}: the point seems to lie {where_is(image, axes)} ({why})")
+            hints += [f.text for f in told if f.level == item.seed.level and f.code == "seeds-close"]
+            if _lies_mirrored(image, item.seed, scale):
+                x, y, z = item.seed.ras_mm
+                hints.append(
+                    f"There is a body at the point's mirror image: if it was given in LPS, write "
+                    f"{item.seed.level}:lps:{x:g},{y:g},{z:g}."
+                )
         for other in grown:
             if other is not item and bool(item.found.surface.inside(other.seed.ras_mm[None])[0]):
                 words.append(f"{other.seed.level}: the point lies in the body of {item.seed.level}")
@@ -170,18 +91,29 @@ def _refuse(image: Volume, grown: Sequence[Grown]) -> None:
             + ("this point. " if len(words) == 1 else "these points. ")
             + "; ".join(words)
             + ".",
-            do="Put each point into the middle of its body, or leave that level out.",
+            do=" ".join([*hints, "Put each point into the middle of its body, or leave that level out."]),
         )
 
 
-def _body(
+def _lies_mirrored(image: Volume, seed: Seed, scale: float) -> bool:
+    """Whether a body lies where the point would be in the other convention for patient coordinates."""
+    mirrored = Seed(seed.level, seed.ras_mm * np.array([-1.0, -1.0, 1.0]))
+    voxel = image.to_voxel(mirrored.ras_mm)
+    if (voxel < 0.0).any() or (voxel > np.array(image.shape) - 1.0).any():
+        return False
+    (axes,), _ = seed_axes([mirrored])
+    return not grow_body(image, mirrored, centred(image, mirrored, axes, scale), scale).doubtful
+
+
+def labelled_body(
     image: Volume, grown: Grown, assumed: tuple[str, ...], told: Sequence[Finding], *, alone: bool
 ) -> LabelledBody:
+    """A grown surface as a mask, with what is known and told of it; ``alone``: it is the only one."""
     surface, signs = grown.found.surface, grown.signs
     mask, start = paint(image, surface)
     affine = image.affine.copy()
     affine[:3, 3] = image.to_world(start)
-    parts = quality_parts(signs)
+    parts = (*quality_parts(signs), ("start", _agreement(grown.apart_mm)))
     findings = [item for item in told if item.level == grown.seed.level]
     worst = min(signs.side_shell, signs.plate_shell)
     if worst < float(value("labelling.poor_shell")):
@@ -216,6 +148,11 @@ def quality_parts(signs: BodySigns) -> tuple[tuple[str, float], ...]:
     off = max((1.0 - signs.width_ratio) / (1.0 - narrow), (signs.width_ratio - 1.0) / (wide - 1.0), 0.0)
     size = float(np.clip(1.0 - max(off - 0.5, 0.0), 0.0, 1.0))
     return (("side wall", share(signs.side_shell)), ("endplates", share(signs.plate_shell)), ("width", size))
+
+
+def _agreement(apart_mm: float) -> float:
+    """Quality 0–1 from how far bodies from other starts lie that are about as likely."""
+    return float(np.clip(1.0 - apart_mm / float(value("labelling.grow_again")["apart_mm"]), 0.0, 1.0))
 
 
 def _apart(bodies: Sequence[LabelledBody]) -> tuple[LabelledBody, ...]:

@@ -1,7 +1,7 @@
-"""Where the body ends and the pedicles begin: at the posterior wall, carried on sideways.
+"""Where the body ends and the pedicles begin: at the posterior wall that is seen from the canal, carried on sideways.
 
-The body's surface bridges the roots of the pedicles. What lies there in front of the wall belongs to the body, as
-readers, networks and the anatomy's own rule part them; only the subregion changes, not the vertebra.
+It is the anatomy's own rule, so that a map made from clicks is measured as it was parted; only the canal need not be
+found again. The vertebra's outline does not change, only the subregion.
 """
 
 from __future__ import annotations
@@ -11,32 +11,51 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from endplate.anatomy.axes import FloatArray
+from endplate.anatomy.body import split_body
+from endplate.anatomy.mask import label_field, resample
+from endplate.anatomy.vertebra import grid_step_mm
 from endplate.imaging.geometry import apply_affine
-from endplate.labelling.drum import lattice
+from endplate.labelling.canal_tube import LevelCanal
 from endplate.labelling.model import LabelledBody
 from endplate.sources import value
 
 
-def in_front_of_wall(body: LabelledBody, ras_mm: FloatArray) -> NDArray[np.bool_]:
-    """Say which points, shape (N, 3) RAS mm, lie beside the body's outline and in front of its posterior wall.
+def body_voxels(
+    ids: NDArray[np.uint8], number: int, affine: FloatArray, body: LabelledBody, canal: LevelCanal
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Divide one vertebra into body and arch.
 
-    Between the pedicles the wall is the surface's own; lateral of them it goes on as it ends there.
+    Parameters
+    ----------
+    ids:
+        VerSe ids, shape (I, J, K).
+    number:
+        The vertebra's.
+    affine:
+        The map's, RAS mm.
+    body:
+        Its body as it was grown: what it holds in front of the wall is body, and the pedicles' roots there are too.
+    canal:
+        Its canal.
+
+    Returns
+    -------
+    The vertebra's voxels, shape (N, 3), and which of them are its body.
     """
-    surface = body.surface
-    nodes = lattice(surface.cells)
-    local = surface.axes.to_local(ras_mm)
-    across, along, up = surface.drum.from_mm(local).T
-    seen = float(value("labelling.wall_seen_share"))
-    wall_mm = surface.local_mm[:, 1][nodes.node_of[:, 0, :]]
-    half = 0.5 * nodes.count
-    at = np.stack([(np.clip(across, -seen, seen) + 1.0) * half, (np.clip(up, -1.0, 1.0) + 1.0) * half])
-    wall = ndimage.map_coordinates(wall_mm, at, order=1, mode="nearest")
-    beside = np.abs(across) <= float(value("labelling.root_width_share"))
-    found: NDArray[np.bool_] = beside & (along < 0.0) & (local[:, 1] >= wall) & (np.abs(up) <= 1.0)
-    return found
-
-
-def roots_of(body: LabelledBody, arch: NDArray[np.bool_], affine: FloatArray) -> NDArray[np.intp]:
-    """Voxels of an arch, shape (N, 3), that belong to the body: the pedicles' roots in front of the wall."""
-    index = np.argwhere(arch)
-    return index[in_front_of_wall(body, apply_affine(affine, index))]
+    box = ndimage.find_objects(ids, max_label=number)[number - 1]
+    field = label_field(ids, affine, box, number)
+    grid = resample(field, canal.axes, grid_step_mm(field))
+    split = split_body(grid, canal.tube)
+    voxels = np.argwhere(ids[box] == number) + [part.start for part in box]
+    points = apply_affine(affine, voxels)
+    local = canal.axes.to_local(points)
+    i, _, k = np.clip(
+        np.rint((local - grid.low_mm) / grid.step_mm).astype(int), 0, np.array(grid.values.shape) - 1
+    ).T
+    found = np.zeros(ids.shape, dtype=bool)
+    found[body.box] = body.mask
+    # Only roots are added: L5's thick transverse processes lie beside the body, ribs before it.
+    across, along, _ = body.surface.drum.from_mm(body.axes.to_local(points)).T
+    root = (np.abs(across) <= float(value("labelling.root_width_share"))) & (along < 0.0)
+    within = (found[tuple(voxels.T)] | root) & (local[:, 1] >= split.wall_y_mm[i, k])
+    return voxels, within

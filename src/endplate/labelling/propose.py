@@ -15,7 +15,8 @@ import numpy as np
 from endplate.anatomy.axes import Axes, FloatArray, unit
 from endplate.imaging.levels import order
 from endplate.imaging.volume import Volume
-from endplate.labelling.bodies import Grown, grow_body, quality_parts
+from endplate.labelling.bodies import quality_parts
+from endplate.labelling.growth import Grown, grow_body
 from endplate.labelling.model import Seed
 from endplate.labelling.seed_checks import CUT, check_seeds, doubt
 from endplate.labelling.seeds import (

@@ -126,6 +126,7 @@ WORDS = {
     "resolution": "thick slices",
     "metal": "metal close by",
     "edge": "the body's edge",
+    "start": "another place for the body is about as likely",
 }
 """Parts of the quality in words."""
 

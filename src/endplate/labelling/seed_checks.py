@@ -174,7 +174,7 @@ def doubt(signs: BodySigns) -> str | None:
         limits["flat_height"]
     )
     reasons = (
-        (not signs.seed_inside, "the surface found does not hold the point"),
+        (not signs.seed_inside, "no body closes round it"),
         (signs.outside_share > float(limits["outside_share"]), CUT),
         (min(signs.side_shell, signs.plate_shell) < float(limits["shell"]), "no shell of bone surrounds it"),
         (signs.height_ratio < float(limits["height"]), "what was found is too flat for a body"),
@@ -184,23 +184,20 @@ def doubt(signs: BodySigns) -> str | None:
     return next((words for applies, words in reasons if applies), None)
 
 
-def where_is(image: Volume, axes: Axes, signs: BodySigns) -> str:
+def where_is(image: Volume, axes: Axes) -> str:
     """In words where a point that is in no body lies, from the bone around it; ``axes`` stand at the point."""
-    limits = value("labelling.believed")
     here = float(np.median(values_near(image, axes.origin_ras_mm, 2.0)))
     least = max(float(value("labelling.ring_hu")), here + 80.0)
     turn = 2.0 * np.pi * np.arange(RAYS) / RAYS
     flat = np.stack([np.cos(turn), np.sin(turn), np.zeros(RAYS)], axis=1)
     ring = _meets(image, axes, flat, 14.0, least)
     poles = _meets(image, axes, np.array([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]), 10.0, least)
-    if here < float(value("labelling.soft_hu")) and ring >= 0.7:
-        return "in the spinal canal"
-    # What grows in a disc ends at the endplates of both neighbours and has no shell at its sides.
-    if poles == 1.0 or (
-        signs.plate_shell > float(limits["flat_shell"]) and signs.side_shell < float(limits["shell"])
-    ):
+    # A disc has an endplate close above and below it, the canal bone on all sides and none there.
+    if poles == 1.0:
         return "in a disc"
-    return "in soft tissue or at the edge of the bone"
+    if here < float(value("labelling.soft_hu")) and ring >= 0.8:
+        return "in the spinal canal"
+    return "in a disc, in soft tissue or at the edge of the bone"
 
 
 def _meets(image: Volume, axes: Axes, directions: FloatArray, reach_mm: float, least: float) -> float:

@@ -16,8 +16,9 @@ from endplate.imaging.levels import VERSE_IDS, order
 from endplate.imaging.volume import LabelMap, ScanInfo, Volume
 from endplate.labelling.arch import Arches, find_arches
 from endplate.labelling.bodies import segment_bodies
+from endplate.labelling.guards import find_guards
 from endplate.labelling.model import LabelledBody, Seed
-from endplate.labelling.parting import roots_of
+from endplate.labelling.parting import body_voxels
 from endplate.labelling.quality import LevelQuality, judge
 from endplate.sources import Finding, value
 
@@ -96,15 +97,17 @@ def label_from_points(
     tell = progress or (lambda _what, _fraction: None)
     bodies = segment_bodies(image, seeds, progress=lambda level, part: tell(f"body of {level}", 0.6 * part))
     tell("arches and canal", 0.6)
-    labelling = labels_of(image, bodies)
+    labelling = labels_of(image, bodies, find_guards(image, bodies))
     tell("labels ready", 1.0)
     return labelling
 
 
-def labels_of(image: Volume, bodies: Sequence[LabelledBody]) -> Labelling:
-    """Arches, canal and the label map for bodies that are already known."""
+def labels_of(
+    image: Volume, bodies: Sequence[LabelledBody], guards: Sequence[LabelledBody] = ()
+) -> Labelling:
+    """Arches, canal and the label map for bodies that are already known; nothing of ``guards`` is labelled."""
     rows = sorted(bodies, key=lambda body: order(body.level))
-    arches = find_arches(image, rows)
+    arches = find_arches(image, rows, guards)
     ids, subregions = _painted(image, rows, arches)
     cut = _cut(ids)
     levels = []
@@ -157,18 +160,18 @@ def _painted(
     ids = np.zeros(image.shape, dtype=np.uint8)
     subregions = np.zeros(image.shape, dtype=np.uint8)
     ids[arches.box] = arches.labels
+    known = {body.level: body for body in bodies}
     subregions[arches.box] = np.where(arches.labels > 0, ARCH, np.where(arches.canal, CANAL, 0))
     for body in bodies:
         box = body.box
         ids[box] = np.where(body.mask, np.uint8(VERSE_IDS[body.level]), ids[box])
         subregions[box] = np.where(body.mask, np.uint8(BODY), subregions[box])
-    for body in bodies:
-        arch = (ids[arches.box] == VERSE_IDS[body.level]) & (subregions[arches.box] == ARCH)
-        corner = [part.start for part in arches.box]
-        affine = image.affine.copy()
-        affine[:3, 3] = image.to_world(np.array(corner))
-        roots = roots_of(body, arch, affine) + corner
-        subregions[tuple(roots.T)] = BODY
+    for row, canal in enumerate(arches.canals):
+        own = known.get(arches.found[row].level)
+        if own is None or canal is None:
+            continue
+        voxels, within = body_voxels(ids, VERSE_IDS[own.level], image.affine, own, canal)
+        subregions[tuple(voxels.T)] = np.where(within, BODY, ARCH)
     return ids, subregions
 
 
