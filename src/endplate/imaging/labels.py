@@ -176,5 +176,5 @@ def _counted_how(reading: Reading, how: str) -> str:
         how = "scheme told from others by the sizes of the vertebrae"
     return (
         f"Level names come from the label map ({reading.scheme.title} ids {'–'.join(ends[0])}: "
-        f"{'–'.join(ends[1])}; {how}); Endplate did not count ribs."
+        f"{'–'.join(ends[1])}; {how}): the map's word."
     )

@@ -30,7 +30,7 @@ PointsFile = Annotated[
     typer.Option(
         "--points",
         metavar="FILE",
-        help="Points from a file: of the pick page, of VerSe or TPTBox, or a Slicer point list.",
+        help="Points from a file: of the pick page, of VerSe or TPTBox, or a Slicer point list (.mrk.json, .fcsv).",
         show_default=False,
     ),
 ]
