@@ -48,8 +48,8 @@ class Grown:
 
     Parameters
     ----------
-    seed, start:
-        The point in the body; the frame that growing began in.
+    seed:
+        The point in the body.
     found, signs:
         The surface, and what speaks for it.
     apart_mm:
@@ -57,7 +57,6 @@ class Grown:
     """
 
     seed: Seed
-    start: Axes
     found: Found
     signs: BodySigns
     apart_mm: float = 0.0
@@ -188,7 +187,6 @@ def grow_body(
     beside:
         The seeds above and below, where there are any.
     """
-    start = axes
     drum = first_drum(seed.level, scale)
     half = np.array([drum.half_width_mm, drum.half_depth_mm, 0.5 * drum.height_mm])
     field = local_field(image, axes, float(value("labelling.field_reach")) * half + 6.0)
@@ -209,7 +207,7 @@ def grow_body(
     found = bridge_roots(search(field, axes, drum, PASSES[-1]))
     found = bridge_roots(refine_edges(found, field))
     signs = read_signs(found, field, image, seed.ras_mm, level_size(seed.level), scale)
-    return Grown(seed, start, found, signs)
+    return Grown(seed, found, signs)
 
 
 def _room(

@@ -52,10 +52,10 @@ def body_voxels(
     i, _, k = np.clip(
         np.rint((local - grid.low_mm) / grid.step_mm).astype(int), 0, np.array(grid.values.shape) - 1
     ).T
-    found = np.zeros(ids.shape, dtype=bool)
-    found[body.box] = body.mask
+    grown = np.zeros(ids.shape, dtype=bool)
+    grown[body.box] = body.mask
     # Only roots are added: L5's thick transverse processes lie beside the body, ribs before it.
     across, along, _ = body.surface.drum.from_mm(body.axes.to_local(points)).T
     root = (np.abs(across) <= float(value("labelling.root_width_share"))) & (along < 0.0)
-    within = (found[tuple(voxels.T)] | root) & (local[:, 1] >= split.wall_y_mm[i, k])
+    within = (grown[tuple(voxels.T)] | root) & (local[:, 1] >= split.wall_y_mm[i, k])
     return voxels, within
