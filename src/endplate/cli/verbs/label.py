@@ -200,7 +200,7 @@ def _page_or_points(
     if pick:
         how = (
             "Open it in a browser, click in each vertebral body, save the points, then: "
-            "endplate label CT --points points.json --out labels.nii.gz"
+            "endplate label CT --points FILE --out labels.nii.gz"
         )
     else:
         how = "Confirm the proposed points: endplate label CT --points FILE --pick --out page.html"
