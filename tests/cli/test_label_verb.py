@@ -139,7 +139,7 @@ def test_the_pick_page(cli: Cli, phantom_files: Any, tmp_path: Path) -> None:
     place = "{:.2f},{:.2f},{:.2f}".format(*middles(phantom_files)["L1"])
     said = cli("label", phantom_files.ct, "--pick", "--point", f"L1:{place}", "--out", out)
     assert said.code == 0, said.err
-    assert "endplate label CT --points points.json" in said.out.replace("\n", " ")
+    assert "endplate label CT --points FILE" in said.out.replace("\n", " ")
     assert '"level":"L1"' in out.read_text("utf-8")
     wrong = cli("label", phantom_files.ct, "--pick", "--out", tmp_path / "page.nii.gz", "--json")
     assert (wrong.code, json.loads(wrong.out)["error"]["code"]) == (2, "output-format")
