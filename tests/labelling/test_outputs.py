@@ -22,7 +22,8 @@ from endplate.errors import EndplateError
 from endplate.imaging.dicom_reference import source_series
 from endplate.imaging.label_lost import greatest_error_mm
 from endplate.imaging.label_names import names_in_file
-from endplate.imaging.label_origin import Click, LabelOrigin, LevelOrigin, Tool, read_label_origin, sidecar_of
+from endplate.imaging.label_origin import Click, LabelOrigin, LevelOrigin, Tool, read_label_origin
+from endplate.imaging.label_sidecar import sidecar_of
 from endplate.imaging.label_write import write_label_nifti
 from endplate.imaging.labels import read_labels
 from endplate.imaging.levels import VERSE_IDS

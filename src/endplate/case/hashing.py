@@ -14,7 +14,7 @@ from typing import Any
 from endplate import __version__
 from endplate.case.manifest import InputRecord
 from endplate.errors import InputError, InternalError
-from endplate.imaging.label_origin import sidecar_of
+from endplate.imaging.label_sidecar import sidecar_of
 
 RESULT_LIBRARIES = (
     "numpy",

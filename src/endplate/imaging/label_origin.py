@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from endplate.errors import InputError
+from endplate.imaging.label_sidecar import sidecar_of
 from endplate.imaging.layout import header_bytes
 from endplate.imaging.nifti_extensions import LIMIT_BYTES, read_extensions
 from endplate.imaging.refusals import reading
@@ -24,9 +25,6 @@ SCHEMA = "endplate/label-origin/1"
 
 NRRD_KEY = "EndplateLabelOrigin"
 """Key of the origin among the key/value pairs of an NRRD header."""
-
-SIDECAR_SUFFIX = ".origin.json"
-"""End of the name of the file beside a label map."""
 
 COMMENT_CODE = 6
 """Code of a NIfTI header extension that holds text."""
@@ -184,14 +182,6 @@ def write_sidecar(path: Path, origin: LabelOrigin) -> Path:
     with replacing(beside) as file:
         file.write((json.dumps(content, sort_keys=True, indent=1, allow_nan=False) + "\n").encode("ascii"))
     return beside
-
-
-def sidecar_of(path: Path) -> Path:
-    """Where the sidecar of a label file stands: ``labels.nii.gz`` has ``labels.nii.gz.origin.json``.
-
-    It carries the whole name, so that the forms of one map stand side by side with a sidecar each.
-    """
-    return path.with_name(path.name + SIDECAR_SUFFIX)
 
 
 def _embedded(path: Path) -> str | None:

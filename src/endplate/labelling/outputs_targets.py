@@ -8,7 +8,7 @@ from pathlib import Path
 from endplate.errors import UsageError
 from endplate.imaging.dicom_files import is_dicom
 from endplate.imaging.dicom_seg import holds_segmentation
-from endplate.imaging.label_origin import sidecar_of
+from endplate.imaging.label_sidecar import sidecar_of
 
 UNCHANGED = "It is unchanged; nothing was written."
 
