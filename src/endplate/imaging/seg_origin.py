@@ -5,16 +5,17 @@ Source of the format: DICOM PS3.5, 7.8 (private data elements).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from endplate.errors import EndplateError
 from endplate.imaging.dicom_files import is_dicom, quiet_pydicom, read_dataset
 from endplate.imaging.dicom_seg import content_of, holds_segmentation
 from endplate.imaging.label_folder import mask_files
 from endplate.imaging.label_paint import level_id
+from endplate.imaging.tags import raw, text
 
 PRIVATE_GROUP = 0x0099
 PRIVATE_CREATOR = "ENDPLATE LABEL ORIGIN"
@@ -61,6 +62,9 @@ def claim_of(path: Path) -> SegClaim | None:
         A file, or a folder or archive that holds one segmentation, as :func:`~endplate.imaging.labels.read_labels`
         takes them.
 
+    Whoever asks has read the voxels: that a file can be parsed is known, and what of it is odd must not make a map that
+    says how it was made look like one that does not.
+
     Raises
     ------
     OSError
@@ -72,28 +76,23 @@ def claim_of(path: Path) -> SegClaim | None:
         with path.open("rb") as file:
             if not is_dicom(file):
                 return None
+    if not holds_segmentation(path):
+        return None
     with quiet_pydicom():
-        try:
-            return _claim(read_dataset(content_of(path))) if holds_segmentation(path) else None
-        except (OSError, MemoryError):
-            raise
-        except EndplateError:
-            return None  # reading the voxels says what is wrong with the file
-        except Exception:  # pydicom answers damage with whatever its parsers raise
-            return None
+        return _claim(read_dataset(content_of(path)))
 
 
 def _claim(dataset: Dataset) -> SegClaim:
-    text = None
-    try:
-        stored = dataset.private_block(PRIVATE_GROUP, PRIVATE_CREATOR)[PRIVATE_ELEMENT].value
-        # An archive that changed the transfer syntax gives back bytes of an element it does not know.
-        text = stored.decode("ascii", "replace") if isinstance(stored, bytes) else str(stored)
-    except KeyError:
-        pass
-    kinds = {str(item.get("SegmentAlgorithmType", "")) for item in dataset.get("SegmentSequence") or []}
+    stored = None
+    with suppress(KeyError):  # no such block
+        tag = dataset.private_block(PRIVATE_GROUP, PRIVATE_CREATOR).get_tag(PRIVATE_ELEMENT)
+        stored = dataset.get_item(tag)
+    # As stored, not decoded: an archive that changed the transfer syntax leaves bytes of an element it does not know.
+    content = None if stored is None else stored.value
+    found = content.decode("ascii", "replace") if isinstance(content, bytes) else content
+    kinds = {text(item, "SegmentAlgorithmType") for item in raw(dataset, "SegmentSequence") or []}
     return SegClaim(
-        None if text is None else text.rstrip(" \0"),
-        str(dataset.get("Manufacturer", "")) == MANUFACTURER,
+        None if found is None else str(found).rstrip(" \0"),
+        text(dataset, "Manufacturer") == MANUFACTURER,
         kinds == {"AUTOMATIC"},
     )
